@@ -1,0 +1,64 @@
+# Everything a fresh clone needs is python3 (3.11 or newer) and make: each target sets up .venv first.
+#
+#   make demo      train the two classification assignments on both backends and compare
+#   make test      style, types, the layers of the architecture, and the tests
+#   make test-all  the same with the slow tests
+#   make lint      style: ruff
+#   make types     types: mypy
+#   make layers    who may import whom: import-linter
+#   make lock      resolve requirements.lock anew
+#   make clean     remove what make and the tests have built, .venv included
+
+PYTHON ?= python3
+VENV ?= .venv
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+READY := $(VENV)/.ready
+
+.PHONY: help demo test test-all lint types layers lock clean
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+demo: $(READY)
+	$(BIN)/dualnn run iris --backend both
+	$(BIN)/dualnn run digits --backend both
+
+test: lint types layers
+	$(BIN)/pytest -n 2 -m "not slow"
+
+test-all: lint types layers
+	$(BIN)/pytest -n 2
+
+lint: $(READY)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(READY)
+	$(BIN)/mypy
+
+layers: $(READY)
+	$(BIN)/lint-imports
+
+# The stamp is written last, so a set-up that failed or was interrupted is done again.
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("dualnn needs Python 3.11 or newer, and $(PYTHON) is %d.%d; try: make PYTHON=python3.11" % sys.version_info[:2])'
+	@test -x $(BIN)/python || echo "Setting up $(VENV); the first time this downloads the frameworks and takes minutes."
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
+	@$(PIP) install -r requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Pins that still fit are kept; delete a line of the lock to have it resolved anew. A PyTorch wheel for
+# one kind of device has a local version (+cpu), which the lock must not name: any build will do.
+lock: $(READY)
+	@$(PIP) install pip-tools
+	$(BIN)/pip-compile --quiet --extra dev --allow-unsafe --strip-extras --no-header --no-annotate \
+		--no-emit-index-url --no-emit-find-links --output-file requirements.lock pyproject.toml
+	sed -i -e '/^dualnn @/d' -e '/^#/d' -e '/^$$/d' -e 's/+cpu$$//' \
+		-e '1i # Everything for development on Python 3.11 and Linux; made by: make lock' requirements.lock
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,57 @@
+"""dualnn: write a neural network once, and run it on PyTorch and TensorFlow to the same numbers.
+
+    import dualnn as dn
+
+    nn = dn.backend("torch")            # low level: tensors, variables, a gradient tape
+    model = dn.Sequential([...])        # high level: layers, compile, fit
+    twin = model.on("tensorflow")       # the same weights on the other framework
+
+Importing dualnn imports no framework; a backend is imported when it is first used.
+"""
+
+from dualnn import (
+    activations,
+    backends,
+    datasets,
+    initializers,
+    layers,
+    losses,
+    metrics,
+    optimizers,
+    random,
+    regularizers,
+)
+from dualnn.backends import BackendNotAvailableError, available, backend, use
+from dualnn.compare import compare
+from dualnn.layers import Input, Layer
+from dualnn.models import Model, Sequential
+from dualnn.random import seed
+from dualnn.training import callbacks
+from dualnn.training.history import History
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BackendNotAvailableError",
+    "History",
+    "Input",
+    "Layer",
+    "Model",
+    "Sequential",
+    "activations",
+    "available",
+    "backend",
+    "backends",
+    "callbacks",
+    "compare",
+    "datasets",
+    "initializers",
+    "layers",
+    "losses",
+    "metrics",
+    "optimizers",
+    "random",
+    "regularizers",
+    "seed",
+    "use",
+]

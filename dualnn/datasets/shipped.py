@@ -1,0 +1,57 @@
+"""The two small data sets that come with scikit-learn."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+import numpy as np
+
+from dualnn.datasets.dataset import Dataset
+from dualnn.datasets.split import stratified
+
+
+def iris() -> Dataset:
+    """Return Fisher's iris flowers: 4 measurements of 150 flowers of 3 species.
+
+    Three tenths of each species are for the test. The measurements are standardised with the mean and the
+    standard deviation of the training examples.
+
+    >>> import dualnn as dn
+    >>> dn.datasets.iris()
+    Dataset('iris': 105 training and 45 test examples of shape (4,), 3 classes)
+    """
+    bunch = _scikit_learn("iris").load_iris()
+    train, test = stratified(bunch.target, test_share=0.3)
+    mean, deviation = bunch.data[train].mean(axis=0), bunch.data[train].std(axis=0)
+    x = ((bunch.data - mean) / deviation).astype(np.float32)
+    y = bunch.target.astype(np.int64)
+    names = tuple(str(name) for name in bunch.target_names)
+    return Dataset("iris", x[train], y[train], x[test], y[test], names)
+
+
+def digits() -> Dataset:
+    """Return 1,797 handwritten digits as images of 8 by 8 pixels.
+
+    A fifth of each digit is for the test.
+
+    >>> import dualnn as dn
+    >>> dn.datasets.digits()
+    Dataset('digits': 1438 training and 359 test examples of shape (8, 8, 1), 10 classes)
+    """
+    bunch = _scikit_learn("digits").load_digits()
+    train, test = stratified(bunch.target, test_share=0.2)
+    x = (bunch.images / 16).astype(np.float32)[..., np.newaxis]
+    y = bunch.target.astype(np.int64)
+    return Dataset("digits", x[train], y[train], x[test], y[test], tuple("0123456789"))
+
+
+def _scikit_learn(name: str) -> ModuleType:
+    try:
+        import sklearn.datasets
+    except ImportError as error:
+        raise ImportError(
+            f"the data set {name!r} comes with scikit-learn, which cannot be imported ({error}); "
+            f"try: pip install 'dualnn[data]'"
+        ) from error
+    datasets: ModuleType = sklearn.datasets
+    return datasets

@@ -1,0 +1,69 @@
+"""What holds during one call of a model: the root layer, the training flag, where it is built."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from dualnn.place import Place
+from dualnn.protocol import Tensor
+
+if TYPE_CHECKING:
+    from dualnn.layers.layer import Layer
+
+Observer = Callable[["Layer", Any], None]
+"""Called with each layer and its output, in the order in which the calls end."""
+
+
+@dataclass
+class Call:
+    """One call of a root layer and of all the layers inside it."""
+
+    root: Layer
+    place: Place
+    seed: int
+    training: bool
+    observer: Observer | None = None
+    losses: list[Tensor] = field(default_factory=list)
+    """What `Layer.add_loss` was given during this call."""
+
+
+class _Current(threading.local):
+    call: Call | None = None
+    observer: Observer | None = None
+
+
+_current = _Current()
+
+
+def current() -> Call | None:
+    """Return the call in progress on this thread, or None."""
+    return _current.call
+
+
+@contextmanager
+def entered(call: Call) -> Iterator[Call]:
+    """Make `call` the one in progress."""
+    previous, _current.call = _current.call, call
+    try:
+        yield call
+    finally:
+        _current.call = previous
+
+
+def observer() -> Observer | None:
+    """Return the observer that new root calls report to, or None."""
+    return _current.observer
+
+
+@contextmanager
+def observed(observer: Observer) -> Iterator[None]:
+    """Report every layer's output to `observer` while the block runs."""
+    previous, _current.observer = _current.observer, observer
+    try:
+        yield
+    finally:
+        _current.observer = previous

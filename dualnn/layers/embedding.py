@@ -1,0 +1,61 @@
+"""The lookup table of vectors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dualnn.layers.checks import positive_int
+from dualnn.layers.layer import Layer
+from dualnn.protocol import Shape, Tensor
+
+
+class Embedding(Layer):
+    """Turn integers into vectors: row ``i`` of a table for each ``i``.
+
+    Args:
+        input_dim: the number of rows; the integers are 0 to ``input_dim - 1``.
+        output_dim: the length of a vector.
+        embeddings_initializer: a name or a function.
+        embeddings_regularizer: a name or a function, or None.
+        name: the layer's name.
+
+    Input of integers of shape (batch, ...), output of shape (batch, ..., output_dim).
+
+    >>> import dualnn as dn
+    >>> tuple(dn.layers.Embedding(100, 8)([[3, 14, 15]]).shape)
+    (1, 3, 8)
+    """
+
+    def __init__(
+        self,
+        input_dim: int,
+        output_dim: int,
+        embeddings_initializer: Any = "uniform",
+        embeddings_regularizer: Any = None,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(name)
+        self.input_dim = positive_int("input_dim", input_dim)
+        self.output_dim = positive_int("output_dim", output_dim)
+        self.embeddings_initializer = embeddings_initializer
+        self.embeddings_regularizer = embeddings_regularizer
+
+    def build(self, input_shape: Shape) -> None:
+        """Make the table, (input_dim, output_dim)."""
+        self.embeddings = self.add_weight(
+            (self.input_dim, self.output_dim),
+            self.embeddings_initializer,
+            regularizer=self.embeddings_regularizer,
+            name="embeddings",
+        )
+
+    def call(self, x: Tensor) -> Tensor:
+        """Map integers (batch, ...) to vectors (batch, ..., output_dim)."""
+        nn = self.nn
+        indices = nn.reshape(nn.astype(x, nn.int64), (-1,))
+        vectors = nn.take(self.embeddings, indices, axis=0)
+        return nn.reshape(vectors, (*nn.shape(x), self.output_dim))
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """Return (batch, ..., output_dim)."""
+        return (*input_shape, self.output_dim)

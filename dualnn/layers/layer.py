@@ -1,0 +1,522 @@
+"""The layer: its fields, and one call."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from dualnn import initializers, random, regularizers
+from dualnn.layers import context, tree
+from dualnn.layers.input_spec import InputSpec
+from dualnn.layers.symbolic import SymbolicTensor, is_symbolic
+from dualnn.place import Place
+from dualnn.protocol import Backend, Shape, Tensor
+from dualnn.seeds import Seed
+
+
+class Layer:
+    """A function with variables: the base of all layers and models.
+
+    A layer of your own sets its fields in ``__init__``, makes its weights in ``build(input_shape)``
+    when the shape of its input is known (not needed if it only holds other layers), and says what it
+    computes in ``call(x)``, or ``call(x, training)`` if training differs. ``self.nn`` is the backend
+    it lives on. Layers that are attributes, also in lists and dictionaries, belong to it.
+
+    Args:
+        name: its name in summaries and errors; by default the class's, in snake case.
+        trainable: False freezes the layer and all layers inside it.
+
+    >>> import dualnn as dn
+    >>> class Gated(dn.Layer):
+    ...     def __init__(self, units):
+    ...         super().__init__()
+    ...         self.value = dn.layers.Dense(units)
+    ...         self.gate = dn.layers.Dense(units, activation="sigmoid")
+    ...
+    ...     def call(self, x):
+    ...         return self.value(x) * self.gate(x)
+    >>> gated = Gated(3)
+    >>> tuple(gated([[1.0, 2.0]]).shape)
+    (1, 3)
+    >>> [path for path in gated.state_paths]
+    ['value.kernel', 'value.bias', 'gate.kernel', 'gate.bias']
+    """
+
+    name: str = ""
+    built: bool = False
+    input_spec: InputSpec | None = None
+    """What the input must look like once the layer is built."""
+
+    _takes_training: ClassVar[bool] = False  # whether `call` has an argument of this name
+    _computes: ClassVar[bool] = False  # whether integer inputs are cast to the layer's dtype
+    _trainable: bool = True
+    _place: Place | None = None
+    _seed: Seed | None = None
+    _regularizers: dict[str, regularizers.Regularizer] = {}  # noqa: RUF012 - replaced, never changed
+    _added_losses: tuple[Tensor, ...] = ()
+    _output_shape: Any = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls._takes_training = "training" in inspect.signature(cls.call).parameters
+
+    def __init__(self, name: str | None = None, trainable: bool = True) -> None:
+        self.name = name or snake_case(type(self).__name__)
+        self._trainable = bool(trainable)
+
+    # ------------------------------------------------------------------ for subclasses
+
+    def build(self, input_shape: Any) -> None:
+        """Make the layer's weights.
+
+        Args:
+            input_shape: the shape of the first argument of `call`, the batch first; for a list or a
+                dictionary of tensors, the same structure of shapes.
+        """
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        """Compute the output from native tensors."""
+        raise NotImplementedError(f"{type(self).__name__} must define call(self, x)")
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Return the output's shape for an input's shape, the batch's size being None.
+
+        Only symbolic tensors ask for it; None if it is known only once the layer has run.
+        """
+        return None
+
+    def add_weight(
+        self,
+        shape: Shape | int = (),
+        initializer: Any = None,
+        dtype: str | None = None,
+        trainable: bool = True,
+        regularizer: Any = None,
+        name: str | None = None,
+    ) -> Any:
+        """Make a variable of this layer; call it in `build` and keep it as an attribute.
+
+        Its initial value depends on the model's seed and on where the layer stands in the model, so
+        it is the same, bit for bit, on every backend.
+
+        Args:
+            shape: the variable's shape.
+            initializer: a name or a function; ``"glorot_uniform"`` by default.
+            dtype: by default the layer's.
+            trainable: whether training changes it by gradient.
+            regularizer: a name or a function whose value is added to the loss.
+            name: says which of the layer's weights it is; by default its number.
+
+        Returns:
+            The backend's native variable.
+
+        Raises:
+            RuntimeError: outside of `build`, when the backend is not known yet, or in a layer that is
+                no attribute of the model that calls it.
+        """
+        call = context.current()
+        if call is None or self._place is None:
+            raise RuntimeError(
+                f"layer {self.name!r}: add_weight was called before the layer's backend is known; "
+                f"call it in build(self, input_shape)"
+            )
+        shape = (shape,) if isinstance(shape, int) else tuple(shape)
+        name = name or str(len(tree.own_slots(self)) + len(self._pending))
+        generator = random.Generator(self.random_key(name))
+        value = initializers.get(initializer or "glorot_uniform")(shape, generator)
+        variable = self.add_variable(value, dtype=dtype or self._place.dtype, trainable=trainable, name=name)
+        self._pending.append((variable, regularizers.get(regularizer)))
+        return variable
+
+    def add_variable(
+        self, value: Any, dtype: str | None = None, trainable: bool = False, name: str | None = None
+    ) -> Any:
+        """Make a variable with a given value: a counter, a table; keep it as an attribute."""
+        nn, place = self.nn, self._require_place()
+        tensor = nn.asarray(value, dtype=dtype, device=place.device)
+        return nn.Variable(tensor, trainable=trainable, name=name)
+
+    def add_loss(self, value: Tensor) -> None:
+        """Add a scalar to the loss of the model that is being called; call it in `call`."""
+        call = context.current()
+        if call is None:
+            raise RuntimeError(f"layer {self.name!r}: add_loss works inside call() only")
+        call.losses.append(value)
+
+    def random_key(self, name: str) -> int:
+        """Return the key of a stream of random numbers that is this layer's own; call it in `build`.
+
+        It depends on the model's seed, on where the layer stands in the model, and on `name`.
+        """
+        call = context.current()
+        if call is None:
+            raise RuntimeError(f"layer {self.name!r}: random_key works inside build() only")
+        for path, layer in tree.walk(call.root):
+            if layer is self:
+                return random.key(call.seed, path, name)
+        raise RuntimeError(
+            f"layer {self.name!r} is called inside {call.root.name!r} but is no attribute of it, so its "
+            f"weights would be lost; make it in __init__ or build and keep it: self.layer = ..."
+        )
+
+    # ------------------------------------------------------------------ the call
+
+    def __call__(self, *args: Any, training: bool | None = None, **kwargs: Any) -> Any:
+        """Compute the output; the first call builds the layer.
+
+        Args:
+            *args: native tensors of the layer's backend, NumPy arrays, or lists of numbers.
+            training: whether layers like Dropout behave as in training; by default as the layer
+                around this one does, and False outside.
+            **kwargs: passed on to `call`.
+
+        Raises:
+            ValueError: an input of a wrong shape.
+            TypeError: a tensor of another framework.
+        """
+        if args and is_symbolic(args[0]):
+            return SymbolicTensor.of_call(self, args, kwargs)
+        call = context.current()
+        if call is not None:
+            return self._run(call, args, kwargs, training)
+        call = context.Call(
+            root=self,
+            place=self._place or self._choose_place(),
+            seed=self.seed,
+            training=bool(training),
+            observer=context.observer(),
+        )
+        with context.entered(call), _undone_on_error(self):
+            output = self._run(call, args, kwargs, training)
+        self.__dict__["_added_losses"] = tuple(call.losses)
+        return output
+
+    def _run(
+        self, call: context.Call, args: tuple[Any, ...], kwargs: dict[str, Any], training: bool | None
+    ) -> Any:
+        self._settle(call.place)
+        args = tuple(self._convert(x, call.place) for x in args)
+        fresh = not self.built
+        if fresh:
+            self._build(args)
+        if self.input_spec is not None:
+            self.input_spec.check(self.name, shapes_of(args[0]))
+        outer = call.training
+        call.training = outer if training is None else training
+        try:
+            if self._takes_training:
+                kwargs = {**kwargs, "training": call.training}
+            output = self.call(*args, **kwargs)
+        except Exception as error:
+            if fresh:
+                error.add_note(f"(while building layer {self.name!r} on an input of shape {_shapes(args)})")
+            raise
+        finally:
+            call.training = outer
+        if fresh:
+            self._output_shape = without_batch(output)
+        if call.observer is not None:
+            call.observer(self, output)
+        return output
+
+    def _build(self, args: tuple[Any, ...]) -> None:
+        self._pending: list[tuple[Any, regularizers.Regularizer | None]] = []
+        self.build(shapes_of(args[0]) if args else ())
+        regularized = {id(variable): function for variable, function in self._pending if function}
+        self._regularizers = {
+            slot.path: regularized[id(slot.variable)]
+            for slot in tree.own_slots(self)
+            if id(slot.variable) in regularized
+        }
+        del self._pending
+        self.built = True
+
+    def _settle(self, place: Place) -> None:
+        if self._place is None:
+            self.__dict__["_place"] = place
+        elif self._place != place:
+            raise ValueError(
+                f"layer {self.name!r} lives on {self._place}, the model around it on {place}; "
+                f"move the layer before it is used there: layer.on({place.backend!r})"
+            )
+
+    def _choose_place(self) -> Place:
+        placed = (layer._place for _, layer in tree.walk(self) if layer._place is not None)
+        return next(placed, None) or Place.of()
+
+    def _convert(self, x: Any, place: Place) -> Any:
+        if x is None or isinstance(x, str | bool):
+            return x
+        if isinstance(x, dict):
+            return {key: self._convert(value, place) for key, value in x.items()}
+        if isinstance(x, list | tuple) and any(_is_array(item) for item in x):
+            return type(x)(self._convert(item, place) for item in x)
+        tensor = place.tensor(x, f"layer {self.name!r}")
+        if self._computes and tensor.dtype != (dtype := place.nn.dtype(place.dtype)):
+            return place.nn.astype(tensor, dtype)
+        return tensor
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes the layer; setting it sets it for all layers inside, too."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        for _, layer in tree.walk(self):
+            layer.__dict__["_trainable"] = bool(value)
+
+    # ------------------------------------------------------------------ where it lives
+
+    @property
+    def nn(self) -> Backend:
+        """The backend this layer lives on."""
+        return self._require_place().nn
+
+    @property
+    def placed(self) -> bool:
+        """Whether it is known where the layer lives."""
+        return self._place is not None
+
+    @property
+    def backend(self) -> str:
+        """The name of the backend this layer lives on."""
+        return self._require_place().backend
+
+    @property
+    def device(self) -> str:
+        """The name of the device this layer lives on."""
+        return self._require_place().device
+
+    @property
+    def dtype(self) -> str:
+        """The name of the floating-point dtype of this layer."""
+        return self._require_place().dtype
+
+    @property
+    def seed(self) -> int:
+        """The number that fixes initial weights, shuffles and masks of the model with this root."""
+        return self._seed_source().value
+
+    def _seed_source(self) -> Seed:
+        if self._seed is None:
+            self._seed = Seed()
+        return self._seed
+
+    def _require_place(self) -> Place:
+        if self._place is None:
+            call = context.current()
+            if call is None:
+                raise RuntimeError(
+                    f"layer {self.name!r} has no backend yet: it is known once the layer is built, "
+                    f"or placed with on('torch')"
+                )
+            return call.place
+        return self._place
+
+    def on(self, backend: str | None = None, *, device: str | None = None, dtype: str | None = None) -> Any:
+        """Return a copy that lives elsewhere, with the same weights, optimizer and random state.
+
+        A layer that is not built yet is copied too; the copy, once built, has the same initial weights
+        as this one. This one stays as it is.
+
+        Args:
+            backend: the backend's name. None: the one it lives on.
+            device: ``"cpu"``, ``"cuda"``. None: the one it lives on, or the new backend's default.
+            dtype: the floating-point dtype. None: unchanged.
+
+        >>> import dualnn as dn
+        >>> model = dn.Sequential([dn.layers.Dense(2)])
+        >>> model([[1.0, 2.0, 3.0]]).shape == model.on(dtype="float64")([[1.0, 2.0, 3.0]]).shape
+        True
+        """
+        from dualnn.moving import moved  # here, since moving is made of layers
+
+        return moved(self, backend, device, dtype)
+
+    @property
+    def native(self) -> Any:
+        """The layer as a ``torch.nn.Module`` or ``tf.Module`` over the very same variables.
+
+        Raises:
+            ValueError: the layer is not built yet.
+        """
+        if not self.built:
+            raise ValueError(f"layer {self.name!r} is not built yet; call it once on data, or build(shape)")
+        return self.nn.native_module(self)
+
+    # ------------------------------------------------------------------ its variables
+
+    @property
+    def state_paths(self) -> dict[str, Any]:
+        """All variables by their path, ``{"layers.0.kernel": variable}``."""
+        return {slot.path: slot.variable for slot in tree.slots(self)}
+
+    @property
+    def variables(self) -> list[Any]:
+        """All variables: weights, and integer state such as the counters of random numbers."""
+        return [slot.variable for slot in tree.slots(self)]
+
+    @property
+    def weights(self) -> list[Any]:
+        """The floating-point variables."""
+        return [slot.variable for slot in weight_slots(self)]
+
+    @property
+    def trainable_variables(self) -> list[Any]:
+        """The variables that training changes by gradient."""
+        return [slot.variable for slot in tree.slots(self) if slot.trainable]
+
+    @property
+    def non_trainable_variables(self) -> list[Any]:
+        """The variables that training does not change by gradient."""
+        return [slot.variable for slot in tree.slots(self) if not slot.trainable]
+
+    @property
+    def trainable_weights(self) -> list[Any]:
+        """The weights that training changes by gradient."""
+        return self.trainable_variables
+
+    @property
+    def losses(self) -> list[Tensor]:
+        """The regularizers' values now, and what `add_loss` was given in the last call."""
+        penalties = [
+            function(slot.get())
+            for _, layer in tree.walk(self)
+            if layer._regularizers
+            for slot in tree.own_slots(layer)
+            if (function := layer._regularizers.get(slot.path)) is not None
+        ]
+        return [*penalties, *self._added_losses]
+
+    def get_weights(self) -> list[npt.NDArray[np.generic]]:
+        """Return copies of the weights as NumPy arrays, in the order of `weights`."""
+        return [np.array(self.nn.to_numpy(variable)) for variable in self.weights]
+
+    def set_weights(self, weights: list[Any]) -> None:
+        """Set the weights from arrays in the order of `weights`.
+
+        Raises:
+            ValueError: a wrong number of arrays, or a wrong shape; then nothing is set.
+        """
+        slots = weight_slots(self)
+        if len(weights) != len(slots):
+            raise ValueError(f"{self.name!r} has {len(slots)} weights, got {len(weights)} arrays")
+        for slot, value in zip(slots, weights, strict=True):
+            if tuple(np.shape(value)) != tuple(slot.variable.shape):
+                raise ValueError(
+                    f"weight {slot.path!r}: expected shape {tuple(slot.variable.shape)}, "
+                    f"got {tuple(np.shape(value))}"
+                )
+        for slot, value in zip(slots, weights, strict=True):
+            self.nn.assign(slot.variable, value)
+
+    def count_params(self) -> int:
+        """Return the number of numbers in the weights."""
+        return sum(int(np.prod(tuple(variable.shape), dtype=np.int64)) for variable in self.weights)
+
+    def save_weights(self, path: Any) -> None:
+        """Write the weights to a safetensors file, which either backend reads.
+
+        The file is complete or not there: it is written beside and then renamed.
+        """
+        from dualnn.weights import save_weights
+
+        save_weights(self, path)
+
+    def load_weights(self, path: Any) -> None:
+        """Read the weights from a safetensors file that `save_weights` wrote, on either backend.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            ValueError: not a safetensors file, or other names or shapes; then nothing is changed.
+        """
+        from dualnn.weights import load_weights
+
+        load_weights(self, path)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Setting an attribute that is a variable sets the variable's value; in a training step the
+        # attribute is the step's own tensor, which is simply replaced.
+        place = self.__dict__.get("_place")
+        if place is not None:
+            current = self.__dict__.get(name)
+            if current is not None and place.nn.is_variable(current) and _is_value(place.nn, value):
+                place.nn.assign(current, value)
+                return
+        object.__setattr__(self, name, value)
+
+    def __repr__(self) -> str:
+        where = f" on {self._place.backend}, {self._place.device}" if self._place and self.built else ""
+        return f"<{type(self).__name__} {self.name!r}{where}>"
+
+
+def weight_slots(layer: Layer) -> list[tree.Slot]:
+    """Return the slots of a layer's weights, its floating-point variables."""
+    if not layer.placed:
+        return []
+    nn = layer.nn
+    return [slot for slot in tree.slots(layer) if nn.isdtype(slot.variable.dtype, "real floating")]
+
+
+def snake_case(name: str) -> str:
+    """Return a class's name in snake case.
+
+    >>> snake_case("MaxPooling2D"), snake_case("Conv2D")
+    ('max_pooling2d', 'conv2d')
+    """
+    name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)
+    return name.lower()
+
+
+def shapes_of(x: Any) -> Any:
+    """Return the shape of a tensor, or the same structure of shapes for a list or a dictionary."""
+    if isinstance(x, dict):
+        return {key: shapes_of(value) for key, value in x.items()}
+    if isinstance(x, list | tuple):
+        return [shapes_of(item) for item in x]
+    return tuple(x.shape) if hasattr(x, "shape") else ()
+
+
+def without_batch(x: Any) -> Any:
+    """Return the shape of a tensor, or a structure of shapes, with None for the batch's size."""
+    if isinstance(x, dict):
+        return {key: without_batch(value) for key, value in x.items()}
+    if isinstance(x, list | tuple):
+        return [without_batch(item) for item in x]
+    shape = tuple(getattr(x, "shape", ()))
+    return (None, *shape[1:]) if shape else ()
+
+
+def _shapes(args: tuple[Any, ...]) -> Any:
+    return shapes_of(args[0]) if args else ()
+
+
+def _is_array(x: Any) -> bool:
+    return hasattr(x, "shape") and hasattr(x, "dtype")
+
+
+def _is_value(nn: Backend, x: Any) -> bool:
+    return not nn.is_variable(x) and (nn.is_tensor(x) or isinstance(x, np.ndarray | np.generic | float | int))
+
+
+@contextmanager
+def _undone_on_error(root: Layer) -> Iterator[None]:
+    # A model whose first call fails is left as it was before: no layer stays half built.
+    if root.built:
+        yield
+        return
+    before = [(layer, dict(vars(layer))) for _, layer in tree.walk(root)]
+    try:
+        yield
+    except BaseException:
+        for layer, fields in before:
+            vars(layer).clear()
+            vars(layer).update(fields)
+        raise

@@ -1,0 +1,210 @@
+"""Normalisation over the batch, and over the features of each sample."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dualnn.layers.checks import fraction
+from dualnn.layers.input_spec import InputSpec
+from dualnn.layers.layer import Layer
+from dualnn.protocol import Shape, Tensor
+
+
+class BatchNormalization(Layer):
+    """Normalise each feature over the batch: ``(x - mean) / sqrt(variance + epsilon) * gamma + beta``.
+
+    In training, mean and (biased) variance are the batch's, and moving averages of both are kept;
+    otherwise the moving averages are used (Ioffe and Szegedy, 2015).
+
+    Args:
+        axis: the axis of the features.
+        momentum: how much of the moving average is kept each step,
+            ``moving = momentum * moving + (1 - momentum) * batch``.
+        epsilon: added to the variance.
+        center: whether there is a ``beta``.
+        scale: whether there is a ``gamma``.
+        beta_initializer: a name or a function.
+        gamma_initializer: a name or a function.
+        moving_mean_initializer: a name or a function.
+        moving_variance_initializer: a name or a function.
+        beta_regularizer: a name or a function, or None.
+        gamma_regularizer: a name or a function, or None.
+        name: the layer's name.
+
+    Input and output of the same shape, (batch, ..., features) for ``axis=-1``.
+
+    >>> import dualnn as dn
+    >>> layer = dn.layers.BatchNormalization(momentum=0.5, center=False, scale=False)
+    >>> y = layer([[0.0], [2.0]], training=True)
+    >>> [float(m) for m in dn.backend().to_numpy(layer.moving_mean)]
+    [0.5]
+    """
+
+    _computes = True
+
+    def __init__(
+        self,
+        axis: int = -1,
+        momentum: float = 0.99,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        moving_mean_initializer: Any = "zeros",
+        moving_variance_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(name)
+        self.axis = axis
+        self.momentum = fraction("momentum", momentum)
+        self.epsilon = epsilon
+        self.center = center
+        self.scale = scale
+        self.beta_initializer = beta_initializer
+        self.gamma_initializer = gamma_initializer
+        self.moving_mean_initializer = moving_mean_initializer
+        self.moving_variance_initializer = moving_variance_initializer
+        self.beta_regularizer = beta_regularizer
+        self.gamma_regularizer = gamma_regularizer
+
+    def build(self, input_shape: Shape) -> None:
+        """Make gamma, beta and the moving mean and variance, each (features,)."""
+        axis = _normalized_axis(self.name, self.axis, input_shape)
+        features = input_shape[axis]
+        self.gamma = self.beta = None
+        if self.scale:
+            self.gamma = self.add_weight(
+                (features,), self.gamma_initializer, regularizer=self.gamma_regularizer, name="gamma"
+            )
+        if self.center:
+            self.beta = self.add_weight(
+                (features,), self.beta_initializer, regularizer=self.beta_regularizer, name="beta"
+            )
+        self.moving_mean = self.add_weight(
+            (features,), self.moving_mean_initializer, trainable=False, name="moving_mean"
+        )
+        self.moving_variance = self.add_weight(
+            (features,), self.moving_variance_initializer, trainable=False, name="moving_variance"
+        )
+        self.input_spec = InputSpec(ndim=len(input_shape), axes={axis: features})
+
+    def call(self, x: Tensor, training: bool = False) -> Tensor:
+        """Normalise; in training by the batch's statistics, which the moving averages follow."""
+        nn = self.nn
+        rank = len(x.shape)
+        axis = self.axis % rank
+        if training and self.trainable:
+            axes = tuple(i for i in range(rank) if i != axis)
+            mean = nn.mean(x, axis=axes, keepdims=True)
+            variance = nn.mean(nn.square(x - mean), axis=axes, keepdims=True)
+            self.moving_mean = self._follow(self.moving_mean, mean)
+            self.moving_variance = self._follow(self.moving_variance, variance)
+        else:
+            shape = tuple(-1 if i == axis else 1 for i in range(rank))
+            mean = nn.reshape(self.moving_mean, shape)
+            variance = nn.reshape(self.moving_variance, shape)
+        return _affine(nn, (x - mean) / nn.sqrt(variance + self.epsilon), self.gamma, self.beta, axis)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """Return the input's shape."""
+        return input_shape
+
+    def _follow(self, moving: Tensor, batch: Tensor) -> Tensor:
+        batch = self.nn.stop_gradient(self.nn.reshape(batch, (-1,)))
+        return moving * self.momentum + batch * (1.0 - self.momentum)
+
+
+class LayerNormalization(Layer):
+    """Normalise each sample over its features (Ba, Kiros and Hinton, 2016).
+
+    ``(x - mean) / sqrt(variance + epsilon) * gamma + beta``, with the sample's own mean and (biased)
+    variance.
+
+    Args:
+        axis: the axis of the features.
+        epsilon: added to the variance.
+        center: whether there is a ``beta``.
+        scale: whether there is a ``gamma``.
+        beta_initializer: a name or a function.
+        gamma_initializer: a name or a function.
+        beta_regularizer: a name or a function, or None.
+        gamma_regularizer: a name or a function, or None.
+        name: the layer's name.
+
+    Input and output of the same shape, (batch, ..., features) for ``axis=-1``.
+
+    >>> import dualnn as dn
+    >>> y = dn.layers.LayerNormalization()([[1.0, 3.0]])
+    >>> [round(float(v), 3) for v in dn.backend().to_numpy(y)[0]]
+    [-1.0, 1.0]
+    """
+
+    _computes = True
+
+    def __init__(
+        self,
+        axis: int = -1,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(name)
+        self.axis = axis
+        self.epsilon = epsilon
+        self.center = center
+        self.scale = scale
+        self.beta_initializer = beta_initializer
+        self.gamma_initializer = gamma_initializer
+        self.beta_regularizer = beta_regularizer
+        self.gamma_regularizer = gamma_regularizer
+
+    def build(self, input_shape: Shape) -> None:
+        """Make gamma and beta, each (features,)."""
+        axis = _normalized_axis(self.name, self.axis, input_shape)
+        features = input_shape[axis]
+        self.gamma = self.beta = None
+        if self.scale:
+            self.gamma = self.add_weight(
+                (features,), self.gamma_initializer, regularizer=self.gamma_regularizer, name="gamma"
+            )
+        if self.center:
+            self.beta = self.add_weight(
+                (features,), self.beta_initializer, regularizer=self.beta_regularizer, name="beta"
+            )
+        self.input_spec = InputSpec(ndim=len(input_shape), axes={axis: features})
+
+    def call(self, x: Tensor) -> Tensor:
+        """Normalise each sample."""
+        nn = self.nn
+        axis = self.axis % len(x.shape)
+        mean = nn.mean(x, axis=axis, keepdims=True)
+        variance = nn.mean(nn.square(x - mean), axis=axis, keepdims=True)
+        return _affine(nn, (x - mean) / nn.sqrt(variance + self.epsilon), self.gamma, self.beta, axis)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """Return the input's shape."""
+        return input_shape
+
+
+def _normalized_axis(layer: str, axis: int, shape: Shape) -> int:
+    InputSpec(min_ndim=2).check(layer, shape)
+    if not 1 <= axis % len(shape) or not -len(shape) <= axis < len(shape):
+        raise ValueError(f"layer {layer!r}: axis {axis} is no feature axis of an input of shape {shape}")
+    return axis % len(shape)
+
+
+def _affine(nn: Any, x: Tensor, gamma: Tensor | None, beta: Tensor | None, axis: int) -> Tensor:
+    shape = tuple(-1 if i == axis else 1 for i in range(len(x.shape)))
+    if gamma is not None:
+        x = x * nn.reshape(gamma, shape)
+    if beta is not None:
+        x = x + nn.reshape(beta, shape)
+    return x

@@ -1,0 +1,165 @@
+"""The functional form: tensors that stand for a model's inputs and for what layers make of them."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dualnn.layers.layer import Layer
+
+
+class SymbolicTensor:
+    """The output of a layer or an operator that will be computed when the model is called.
+
+    Layers can be called on it; ``+ - * / @ **``, negation and indexing work on it. Anything else is
+    done in a layer of your own.
+
+    Attributes:
+        shape: the shape, None where a size is not known; None if it is not known at all.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any] | None,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+        shape: tuple[int | None, ...] | None = None,
+        dtype: str | None = None,
+        name: str | None = None,
+    ) -> None:
+        self.function, self.args, self.kwargs = function, args, kwargs or {}
+        self.shape, self.dtype, self.name = shape, dtype, name
+
+    @classmethod
+    def of_call(cls, layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> SymbolicTensor:
+        """Return the output of a layer on symbolic arguments; a wrong shape is found here."""
+        shape = _shapes(args[0])
+        return cls(layer, args, kwargs, None if shape is None else layer.compute_output_shape(shape))
+
+    def evaluate(self, values: dict[int, Any]) -> Any:
+        """Compute it from the inputs' values, ``{id(input): tensor}``; results are kept in `values`."""
+        if id(self) not in values:
+            if self.function is None:
+                raise ValueError(
+                    f"the outputs depend on the input {self.name!r}, which is not among the model's inputs"
+                )
+            args = [_evaluated(x, values) for x in self.args]
+            kwargs = {key: _evaluated(x, values) for key, x in self.kwargs.items()}
+            values[id(self)] = self.function(*args, **kwargs)
+        return values[id(self)]
+
+    def __add__(self, other: Any) -> SymbolicTensor:
+        return _operation(operator.add, self, other)
+
+    def __radd__(self, other: Any) -> SymbolicTensor:
+        return _operation(operator.add, other, self)
+
+    def __sub__(self, other: Any) -> SymbolicTensor:
+        return _operation(operator.sub, self, other)
+
+    def __rsub__(self, other: Any) -> SymbolicTensor:
+        return _operation(operator.sub, other, self)
+
+    def __mul__(self, other: Any) -> SymbolicTensor:
+        return _operation(operator.mul, self, other)
+
+    def __rmul__(self, other: Any) -> SymbolicTensor:
+        return _operation(operator.mul, other, self)
+
+    def __truediv__(self, other: Any) -> SymbolicTensor:
+        return _operation(operator.truediv, self, other)
+
+    def __rtruediv__(self, other: Any) -> SymbolicTensor:
+        return _operation(operator.truediv, other, self)
+
+    def __pow__(self, other: Any) -> SymbolicTensor:
+        return _operation(operator.pow, self, other)
+
+    def __matmul__(self, other: Any) -> SymbolicTensor:
+        return SymbolicTensor(operator.matmul, (self, other))
+
+    def __neg__(self) -> SymbolicTensor:
+        return SymbolicTensor(operator.neg, (self,), shape=self.shape)
+
+    def __getitem__(self, index: Any) -> SymbolicTensor:
+        return SymbolicTensor(operator.getitem, (self, index))
+
+    def __bool__(self) -> bool:
+        raise TypeError("a symbolic tensor has no value; decide on values in a layer of your own")
+
+    def __array__(self, *args: Any, **kwargs: Any) -> Any:
+        raise TypeError("a symbolic tensor has no value; call the finished model on data instead")
+
+    def __repr__(self) -> str:
+        return f"<SymbolicTensor {self.name or ''} shape={self.shape}>"
+
+
+def Input(  # noqa: N802 - the field's name
+    shape: tuple[int | None, ...] | int, dtype: str | None = None, name: str | None = None
+) -> SymbolicTensor:
+    """Return a symbolic tensor that stands for one input of a model.
+
+    Args:
+        shape: the shape of one sample, without the batch; None where a size varies.
+        dtype: the input's dtype, ``"int64"`` for labels or tokens; by default the model's.
+        name: its name, for dictionaries of inputs and in errors.
+
+    >>> import dualnn as dn
+    >>> inputs = dn.Input((4,))
+    >>> hidden = dn.layers.Dense(8, activation="relu")(inputs)
+    >>> model = dn.Model(inputs, dn.layers.Add()([hidden, hidden]))
+    >>> tuple(model([[1.0, 2.0, 3.0, 4.0]]).shape)
+    (1, 8)
+    """
+    shape = (shape,) if isinstance(shape, int) else tuple(shape)
+    return SymbolicTensor(None, shape=(None, *shape), dtype=dtype, name=name)
+
+
+def is_symbolic(x: Any) -> bool:
+    """Whether `x` is a symbolic tensor, or a structure that has one."""
+    if isinstance(x, SymbolicTensor):
+        return True
+    if isinstance(x, list | tuple):
+        return any(is_symbolic(item) for item in x)
+    return isinstance(x, dict) and any(is_symbolic(item) for item in x.values())
+
+
+def _evaluated(x: Any, values: dict[int, Any]) -> Any:
+    if isinstance(x, SymbolicTensor):
+        return x.evaluate(values)
+    if isinstance(x, list | tuple) and is_symbolic(x):
+        return type(x)(_evaluated(item, values) for item in x)
+    if isinstance(x, dict) and is_symbolic(x):
+        return {key: _evaluated(item, values) for key, item in x.items()}
+    return x
+
+
+def _operation(function: Callable[..., Any], left: Any, right: Any) -> SymbolicTensor:
+    return SymbolicTensor(function, (left, right), shape=_broadcast(_shapes(left), _shapes(right)))
+
+
+def _shapes(x: Any) -> Any:
+    if isinstance(x, dict):
+        shapes = {key: _shapes(item) for key, item in x.items()}
+        return None if any(shape is None for shape in shapes.values()) else shapes
+    if isinstance(x, list | tuple):
+        found = [_shapes(item) for item in x]
+        return None if any(shape is None for shape in found) else found
+    if isinstance(x, int | float):
+        return ()
+    return tuple(x.shape) if getattr(x, "shape", None) is not None else None
+
+
+def _broadcast(a: Any, b: Any) -> tuple[int | None, ...] | None:
+    if a is None or b is None:
+        return None
+    rank = max(len(a), len(b))
+    a, b = (1,) * (rank - len(a)) + tuple(a), (1,) * (rank - len(b)) + tuple(b)
+    sizes: list[int | None] = []
+    for m, n in zip(a, b, strict=True):
+        if None not in (m, n) and m != n and 1 not in (m, n):
+            raise ValueError(f"shapes {a} and {b} cannot be combined")
+        sizes.append(n if m == 1 else m)
+    return tuple(sizes)

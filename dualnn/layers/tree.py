@@ -1,0 +1,124 @@
+"""The tree of layers inside layers, and the places in it where variables are kept.
+
+Layers and variables are found in a layer's attributes, also inside lists, tuples and dictionaries, in
+the order in which they were set. A layer or variable met twice (a shared one) counts once, under the
+first path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dualnn.protocol import Tensor
+
+if TYPE_CHECKING:
+    from dualnn.layers.layer import Layer
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A place in a layer's attributes that holds a variable."""
+
+    owner: Layer
+    path: str
+    """The path from the root, ``"layers.0.kernel"``."""
+    container: Any
+    """The attribute dictionary, list or dictionary that holds it."""
+    key: Any
+    variable: Tensor
+    trainable: bool
+
+    def get(self) -> Tensor:
+        """Return what the slot holds now: the variable, or a step's own copy of its value."""
+        return self.container[self.key]
+
+    def put(self, value: Tensor) -> None:
+        """Put a tensor, or the variable itself, in the slot."""
+        self.container[self.key] = value
+
+
+def walk(root: Layer) -> Iterator[tuple[str, Layer]]:
+    """Yield every layer with its path, the root (path ``""``) first."""
+    for path, layer, _ in _walk(root, "", True, set()):
+        yield path, layer
+
+
+def slots(root: Layer) -> list[Slot]:
+    """Return the slots of all variables of a layer and the layers inside it."""
+    found: list[Slot] = []
+    seen: set[int] = set()
+    for prefix, layer, trainable in _walk(root, "", True, set()):
+        for slot in own_slots(layer, prefix, trainable):
+            if id(slot.variable) not in seen:
+                seen.add(id(slot.variable))
+                found.append(slot)
+    return found
+
+
+def own_slots(layer: Layer, prefix: str = "", trainable: bool = True) -> list[Slot]:
+    """Return the slots of a layer's own variables, without the layers inside it."""
+    if not layer.placed:
+        return []
+    nn = layer.nn
+    return [
+        Slot(layer, _join(prefix, path), container, key, value, trainable and _trains(value))
+        for path, container, key, value in _members(vars(layer), "", nn.is_variable)
+    ]
+
+
+@contextmanager
+def bound(slots: list[Slot], values: list[Tensor]) -> Iterator[Callable[[], list[Tensor]]]:
+    """Put tensors in the place of variables while the block runs: the step's own copy of the state.
+
+    Inside the block a layer may set its attributes as it likes; the function that is yielded returns
+    what the slots hold then. Afterwards the variables, unchanged, are back in their slots.
+    """
+    for slot, value in zip(slots, values, strict=True):
+        slot.put(value)
+    try:
+        yield lambda: [slot.get() for slot in slots]
+    finally:
+        for slot in slots:
+            slot.put(slot.variable)
+
+
+def _walk(
+    layer: Layer, path: str, trainable: bool, seen: set[int]
+) -> Iterator[tuple[str, Layer, bool]]:
+    if id(layer) in seen:
+        return
+    seen.add(id(layer))
+    trainable = trainable and layer.trainable
+    yield path, layer, trainable
+    for name, _, _, child in _members(vars(layer), "", _is_layer):
+        yield from _walk(child, _join(path, name), trainable, seen)
+
+
+def _members(
+    container: Any, path: str, wanted: Callable[[Any], bool]
+) -> Iterator[tuple[str, Any, Any, Any]]:
+    entries = container.items() if isinstance(container, dict) else enumerate(container)
+    for key, value in list(entries):
+        name = _join(path, str(key))
+        if wanted(value):
+            yield name, container, key, value
+        elif isinstance(value, dict | list | tuple):
+            yield from _members(value, name, wanted)
+
+
+def _trains(variable: Tensor) -> bool:
+    # a native variable that a user has made is one that trains, unless it says otherwise
+    return bool(getattr(variable, "trainable", True))
+
+
+def _is_layer(value: Any) -> bool:
+    from dualnn.layers.layer import Layer  # here, since a layer is made of this module
+
+    return isinstance(value, Layer)
+
+
+def _join(prefix: str, name: str) -> str:
+    return f"{prefix}.{name}" if prefix else name

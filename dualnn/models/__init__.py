@@ -1,0 +1,7 @@
+"""Models: layers that can be compiled, trained, evaluated and saved."""
+
+from dualnn.models.functional import Functional
+from dualnn.models.model import Model
+from dualnn.models.sequential import Sequential
+
+__all__ = ["Functional", "Model", "Sequential"]

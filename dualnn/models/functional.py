@@ -1,0 +1,84 @@
+"""A model given by its inputs and outputs: a graph of layers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from dualnn.layers.layer import Layer
+from dualnn.layers.symbolic import SymbolicTensor
+from dualnn.models.model import Model
+
+
+class Functional(Model):
+    """What ``dn.Model(inputs, outputs)`` makes.
+
+    Args:
+        inputs: one `dualnn.Input`, or a list or a dictionary of them.
+        outputs: what layers made of them: one symbolic tensor, or a list or a dictionary.
+        name: the model's name.
+
+    Raises:
+        ValueError: the outputs depend on an input that is not among the inputs.
+    """
+
+    def __init__(self, inputs: Any, outputs: Any, name: str | None = None, trainable: bool = True) -> None:
+        super().__init__(name, trainable)
+        for x in (*_flat(inputs), *_flat(outputs)):
+            if not isinstance(x, SymbolicTensor):
+                raise TypeError(f"expected dn.Input and what layers make of it, got {type(x).__name__}")
+        self.inputs, self.outputs = inputs, outputs
+        self.declared_input = inputs
+        nodes = list(_nodes(outputs))
+        missing = [n for n in nodes if n.function is None and not any(n is x for x in _flat(inputs))]
+        if missing:
+            raise ValueError(f"the outputs depend on {missing[0]}, which is not among the model's inputs")
+        layers = [node.function for node in nodes if isinstance(node.function, Layer)]
+        self.layers = list({id(layer): layer for layer in layers}.values())
+
+    def call(self, x: Any) -> Any:
+        """Compute the outputs from the inputs, every layer's output once."""
+        values = {id(node): value for node, value in zip(_flat(self.inputs), self._given(x), strict=True)}
+        return _map(lambda node: node.evaluate(values), self.outputs)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Return the outputs' shapes."""
+        return _map(lambda node: node.shape, self.outputs)
+
+    def _given(self, x: Any) -> list[Any]:
+        if isinstance(self.inputs, dict):
+            if not isinstance(x, dict) or set(x) != set(self.inputs):
+                got = sorted(x) if isinstance(x, dict) else type(x).__name__
+                raise ValueError(f"expected a dictionary of the inputs {sorted(self.inputs)}, got {got}")
+            return [x[key] for key in self.inputs]
+        if isinstance(self.inputs, list | tuple):
+            if not isinstance(x, list | tuple) or len(x) != len(self.inputs):
+                got = f"{len(x)}" if isinstance(x, list | tuple) else type(x).__name__
+                raise ValueError(f"expected a list of {len(self.inputs)} inputs, got {got}")
+            return list(x)
+        return [x]
+
+
+def _flat(x: Any) -> list[Any]:
+    if isinstance(x, dict):
+        return list(x.values())
+    return list(x) if isinstance(x, list | tuple) else [x]
+
+
+def _map(function: Any, x: Any) -> Any:
+    if isinstance(x, dict):
+        return {key: function(item) for key, item in x.items()}
+    return [function(item) for item in x] if isinstance(x, list | tuple) else function(x)
+
+
+def _nodes(outputs: Any, seen: set[int] | None = None) -> Iterator[SymbolicTensor]:
+    # every node after the nodes it is made of
+    seen = set() if seen is None else seen
+    if isinstance(outputs, dict | list | tuple):
+        for item in _flat(outputs):
+            yield from _nodes(item, seen)
+    elif isinstance(outputs, SymbolicTensor) and id(outputs) not in seen:
+        seen.add(id(outputs))
+        yield from _nodes(list(outputs.args), seen)
+        yield from _nodes(outputs.kwargs, seen)
+        yield outputs

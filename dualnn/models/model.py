@@ -1,0 +1,408 @@
+"""The model: a layer that can be compiled, trained, evaluated and asked for predictions."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from dualnn import optimizers
+from dualnn.layers import context, tree
+from dualnn.layers.layer import Layer
+from dualnn.layers.symbolic import SymbolicTensor
+from dualnn.models.summary import summary
+from dualnn.names import unknown
+from dualnn.place import Place
+from dualnn.training.callbacks import Callback, CallbackList
+from dualnn.training.compiled import CompiledSteps
+from dualnn.training.data import Batch, as_arrays, data_from, map_tree, native_tree, with_class_weight
+from dualnn.training.history import History
+from dualnn.training.objective import Goals
+from dualnn.training.progress import ProgressBar, verbosity
+from dualnn.training.step import PredictStep, predict_step
+from dualnn.training.trainer import Trainer, fit_data
+
+
+class Model(Layer):
+    """A layer that can be compiled and trained.
+
+    Either inherit from it, hold layers as attributes and define ``call``; or give inputs and outputs,
+    ``dn.Model(inputs, outputs)``; or use `dualnn.Sequential`.
+
+    >>> import dualnn as dn
+    >>> class Classifier(dn.Model):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.hidden = dn.layers.Dense(16, activation="relu")
+    ...         self.logits = dn.layers.Dense(3)
+    ...
+    ...     def call(self, x):
+    ...         return self.logits(self.hidden(x))
+    >>> model = Classifier()
+    >>> model.compile("adam", dn.losses.SparseCategoricalCrossentropy(from_logits=True))
+    >>> history = model.fit([[0.0, 1.0], [1.0, 0.0]], [0, 2], epochs=2, seed=0, verbose=0)
+    >>> len(history.history["loss"]), model.predict([[0.0, 1.0]]).shape
+    (2, (1, 3))
+    """
+
+    stop_training: bool = False
+    """Set it in a callback to end the training after the epoch."""
+    history: History | None = None
+    """The record of the last training."""
+    epochs_trained: int = 0
+    """All epochs of training that this model has had; they number its shuffles."""
+    declared_input: Any = None
+    """The symbolic input or inputs that say what the model is built on, if it has any."""
+
+    _trainer: Trainer | None = None
+    _steps: CompiledSteps | None = None
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        """Make a model; ``Model(inputs, outputs)`` makes a `Functional` one."""
+        if cls is Model and (args or "inputs" in kwargs):
+            from dualnn.models.functional import Functional  # here, since it inherits from this class
+
+            return super().__new__(Functional)
+        return super().__new__(cls)
+
+    # ------------------------------------------------------------------ building
+
+    def build(self, input_shape: Any = None) -> None:
+        """Build the model, so that it has its weights.
+
+        Args:
+            input_shape: the input's shape with the batch first, ``(None, 28, 28, 1)``; for several
+                inputs a list or a dictionary of shapes. None: as declared by `dualnn.Input`.
+
+        Raises:
+            ValueError: no shape is given or declared, or layers do not fit together.
+        """
+        if context.current() is not None:
+            return  # the call that is in progress builds the layers inside, one after the other
+        if input_shape is None:
+            if self.declared_input is None:
+                raise ValueError(
+                    f"model {self.name!r}: the input's shape is not known; give it to build(), or begin the "
+                    f"model with dn.Input(shape)"
+                )
+            self.build_on(map_tree(_sample, self.declared_input))
+        else:
+            self.build_on(_zeros(input_shape))
+
+    def build_on(self, x: Any) -> None:
+        """Build the model, if it is not yet, by calling it once on data."""
+        if not self.built:
+            self(x)
+
+    @property
+    def place(self) -> Place:
+        """The backend, device and dtype that the model lives on."""
+        return self._require_place()
+
+    @property
+    def output_shape(self) -> Any:
+        """The outputs' shapes, None for the batch's size; known once the model is built."""
+        return self._output_shape
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """Return a layer by its name or its number.
+
+        Raises:
+            ValueError: there is none such.
+        """
+        layers = self.named_layers
+        if index is not None:
+            if not -len(layers) <= index < len(layers):
+                raise ValueError(f"model {self.name!r} has {len(layers)} layers, no number {index}")
+            return list(layers.values())[index]
+        if name not in layers:
+            raise ValueError(unknown("layer", name, layers))
+        return layers[str(name)]
+
+    @property
+    def named_layers(self) -> dict[str, Layer]:
+        """The layers just inside the model by name; a name met again is numbered, ``dense_1``."""
+        names: dict[str, Layer] = {}
+        for path, layer in tree.walk(self):
+            parts = path.split(".")
+            if path and (len(parts) == 1 or (len(parts) == 2 and parts[1].isdigit())):
+                name, number = layer.name, 0
+                while name in names:
+                    number += 1
+                    name = f"{layer.name}_{number}"
+                names[name] = layer
+        return names
+
+    def summary(self) -> None:
+        """Print the layers with their output shapes and numbers of weights.
+
+        >>> import dualnn as dn
+        >>> model = dn.Sequential([dn.Input((4,)), dn.layers.Dense(3)])
+        >>> model.summary()
+        Model: sequential
+        Layer (type)    Output shape    Weights
+        dense (Dense)   (None, 3)            15
+        Total weights: 15 (60 B)
+        Trainable: 15   Not trainable: 0
+        """
+        if not self.built and self.declared_input is not None:
+            self.build()
+        print(summary(self))
+
+    # ------------------------------------------------------------------ compile
+
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        loss_weights: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        run_eagerly: bool = False,
+    ) -> None:
+        """Say what the model is trained for, and how.
+
+        Args:
+            optimizer: a name or an optimizer.
+            loss: a name, a loss, or a function ``(y_true, y_pred)``; for several outputs a list or a
+                dictionary of them.
+            loss_weights: numbers by which several losses are multiplied.
+            metrics: names, metrics or functions; the sample weights do not count in them.
+            weighted_metrics: names, metrics or functions in which the sample weights count.
+            run_eagerly: whether steps run as plain Python, which is slower and can be debugged.
+
+        Raises:
+            ValueError: an unknown name.
+        """
+        goals = Goals(loss, loss_weights, metrics, weighted_metrics)
+        self._trainer = Trainer(self, goals, optimizers.get(optimizer), run_eagerly)
+
+    @property
+    def optimizer(self) -> optimizers.Optimizer:
+        """The optimizer that `compile` was given."""
+        return self._require_trainer("has no optimizer").optimizer
+
+    # ------------------------------------------------------------------ fit, evaluate, predict
+
+    def fit(
+        self,
+        x: Any,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: Any = "auto",
+        callbacks: Sequence[Callback] | Callback = (),
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool = True,
+        class_weight: dict[int, float] | None = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: int = 1,
+        seed: int | None = None,
+        check_finite: bool = False,
+    ) -> History:
+        """Train the model.
+
+        Args:
+            x: inputs: arrays (NumPy, pandas, lists, native tensors of any framework), a tuple, list or
+                dictionary of them for several inputs; or what yields batches ``(x, y)`` or
+                ``(x, y, sample_weight)``: a generator, a function that returns one, a PyTorch
+                ``DataLoader``, a ``tf.data.Dataset``.
+            y: targets, likewise; None if `x` yields them.
+            batch_size: samples a step, 32 by default.
+            epochs: the number of the last epoch, so passes over the data if `initial_epoch` is 0.
+            verbose: ``"auto"`` (a progress bar on a terminal, else silent), 0 (silent), 1 (progress
+                bar), 2 (a line an epoch).
+            callbacks: called as the training goes.
+            validation_split: the share of the samples, the last ones, that is held out for validation.
+            validation_data: ``(x, y)`` or ``(x, y, sample_weight)``, or what yields batches.
+            shuffle: whether arrays are shuffled anew for each epoch.
+            class_weight: the weight of each class in the loss.
+            sample_weight: the weight of each sample in the loss.
+            initial_epoch: the number of epochs already done.
+            steps_per_epoch: batches an epoch, for what yields batches without an end.
+            validation_steps: likewise for validation.
+            validation_batch_size: samples a step in validation; by default as in training.
+            validation_freq: validate after every so many epochs.
+            seed: fixes initial weights (of a model not built yet), shuffles and masks.
+            check_finite: whether NaN and infinity in the data are looked for, and refused.
+
+        Returns:
+            The losses and metrics of every epoch.
+
+        Raises:
+            RuntimeError: the model is not compiled.
+            ValueError: data that does not fit the model or the loss.
+            TypeError: data that is not numbers.
+        """
+        trainer = self._require_trainer("cannot be trained", loss=True)
+        data, validation = fit_data(
+            x,
+            y,
+            sample_weight,
+            class_weight=class_weight,
+            batch_size=batch_size,
+            steps_per_epoch=steps_per_epoch,
+            validation_data=validation_data,
+            validation_split=validation_split,
+            validation_batch_size=validation_batch_size,
+            validation_steps=validation_steps,
+        )
+        return trainer.fit(
+            data,
+            validation=validation,
+            validation_freq=validation_freq,
+            epochs=epochs,
+            initial_epoch=initial_epoch,
+            verbose=verbose,
+            callbacks=[callbacks] if isinstance(callbacks, Callback) else list(callbacks or ()),
+            shuffle=shuffle,
+            seed=seed,
+            finite=check_finite,
+        )
+
+    def evaluate(
+        self,
+        x: Any,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Sequence[Callback] = (),
+        return_dict: bool = False,
+    ) -> Any:
+        """Return the loss and the metrics on data.
+
+        Args:
+            x: inputs, as in `fit`.
+            y: targets.
+            batch_size: samples a step, 32 by default; it does not change the result but for rounding.
+            verbose: as in `fit`.
+            sample_weight: the weight of each sample.
+            steps: batches to take, for what yields batches.
+            callbacks: called as the evaluation goes.
+            return_dict: whether a dictionary is returned.
+
+        Returns:
+            The loss, or a list of the loss and the metrics; with `return_dict` numbers by name.
+        """
+        trainer = self._require_trainer("cannot be evaluated", loss=True)
+        data = data_from(x, y, sample_weight, batch_size=batch_size, steps=steps)
+        return _logs(trainer.test(data, verbose, list(callbacks)), return_dict)
+
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        steps: int | None = None,
+        callbacks: Sequence[Callback] = (),
+    ) -> Any:
+        """Return the model's outputs as NumPy arrays.
+
+        Args:
+            x: inputs, as in `fit`; of batches ``(x, y)``, the targets are left aside.
+            batch_size: samples a step, 32 by default; it does not change the result but for rounding.
+            verbose: as in `fit`.
+            steps: batches to take, for what yields batches.
+            callbacks: called as the prediction goes.
+
+        Returns:
+            An array of shape (samples, ...); for several outputs a list or a dictionary of them.
+        """
+        data = data_from(x, batch_size=batch_size, steps=steps)
+        self.build_on(data.first().x)
+        nn = self.nn
+        shown = verbosity(verbose)
+        params = {"epochs": 1, "steps": data.steps, "verbose": shown}
+        callback = CallbackList(callbacks, self, params)
+        callback("on_predict_begin")
+        step = self._predict_step()
+        variables = [nn.stop_gradient(variable) for variable in self.variables]
+        parts = []
+        with ProgressBar(shown == 1, None, self.name) as bar:
+            bar.begin(data.steps)
+            for batch in data.batches(self.place, None):
+                parts.append(map_tree(nn.to_numpy, step(variables, batch.x)))
+                bar.step()
+        callback("on_predict_end")
+        return _concatenated(parts)
+
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: dict[int, float] | None = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """Do one step of training on one batch, and return its loss and metrics as `evaluate` does."""
+        trainer = self._require_trainer("cannot be trained", loss=True)
+        batch = Batch(as_arrays(x, "x"), as_arrays(y, "y"), as_arrays(sample_weight, "sample_weight"))
+        if class_weight:
+            batch = with_class_weight(batch, class_weight)
+        return _logs(trainer.train_on_batch(batch), return_dict)
+
+    def test_on_batch(
+        self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
+    ) -> Any:
+        """Return the loss and metrics on one batch as `evaluate` does."""
+        trainer = self._require_trainer("cannot be evaluated", loss=True)
+        data = data_from(x, y, sample_weight, batch_size=sys.maxsize)
+        return _logs(trainer.test(data, 0, ()), return_dict)
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """Return the outputs for one batch as NumPy arrays."""
+        arrays = as_arrays(x, "x")
+        self.build_on(map_tree(lambda a: a[:1], arrays))
+        nn = self.nn
+        variables = [nn.stop_gradient(variable) for variable in self.variables]
+        return map_tree(nn.to_numpy, self._predict_step()(variables, native_tree(arrays, self.place)))
+
+    def _predict_step(self) -> PredictStep:
+        if self._steps is None:
+            self._steps = CompiledSteps()
+        eager = self._trainer is not None and self._trainer.run_eagerly
+        return self._steps.get("predict", self, lambda: predict_step(self), eager)
+
+    def _require_trainer(self, what: str, loss: bool = False) -> Trainer:
+        if self._trainer is None:
+            raise RuntimeError(f"model {self.name!r} {what}: call compile(optimizer, loss) first")
+        if loss and self._trainer.goals.loss is None:
+            raise RuntimeError(f"model {self.name!r} {what} without a loss: compile(optimizer, loss=...)")
+        return self._trainer
+
+
+def _logs(logs: dict[str, float], as_dict: bool) -> Any:
+    if as_dict:
+        return logs
+    values = list(logs.values())
+    return values[0] if len(values) == 1 else values
+
+
+def _sample(declared: SymbolicTensor) -> Any:
+    shape = declared.shape or ()
+    return np.zeros([1 if size is None else size for size in shape], declared.dtype or np.float32)
+
+
+def _zeros(shape: Any) -> Any:
+    if isinstance(shape, dict):
+        return {key: _zeros(item) for key, item in shape.items()}
+    if any(isinstance(item, tuple | list) for item in shape):
+        return [_zeros(item) for item in shape]
+    return np.zeros([1 if size is None else size for size in shape], np.float32)
+
+
+def _concatenated(parts: list[Any]) -> Any:
+    if isinstance(parts[0], dict):
+        return {key: _concatenated([part[key] for part in parts]) for key in parts[0]}
+    if isinstance(parts[0], list):
+        return [_concatenated([part[i] for part in parts]) for i in range(len(parts[0]))]
+    return np.concatenate(parts)

@@ -1,0 +1,37 @@
+"""Looking up a name that a user has typed, with the nearest known names in the error."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def lookup(kind: str, name: str, known: Mapping[str, T]) -> T:
+    """Return ``known[name]``.
+
+    Raises:
+        ValueError: no such name; the message has the nearest ones, or all.
+
+    >>> lookup("activation", "rleu", {"relu": 1, "tanh": 2})
+    Traceback (most recent call last):
+    ...
+    ValueError: unknown activation 'rleu'; did you mean 'relu'? Known: 'relu', 'tanh'.
+    """
+    if name in known:
+        return known[name]
+    raise ValueError(unknown(kind, name, known))
+
+
+def unknown(kind: str, name: object, known: Iterable[str]) -> str:
+    """Return the sentence that says `name` is not one of the `known` names."""
+    names = list(known)
+    nearest = difflib.get_close_matches(str(name).lower(), names, n=3)
+    guess = f" did you mean {_quoted(nearest, ' or ')}?" if nearest else ""
+    return f"unknown {kind} {name!r};{guess} Known: {_quoted(names, ', ')}."
+
+
+def _quoted(names: Iterable[str], joiner: str) -> str:
+    return joiner.join(repr(name) for name in names)

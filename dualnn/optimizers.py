@@ -1,0 +1,564 @@
+"""Optimizers, under Keras's names and by Keras's formulas.
+
+What depends on the step (learning rate, bias corrections) is computed on the host in float64 and given
+to a pure `Optimizer.update`, which therefore compiles once and runs the same on every backend.
+`Optimizer.apply` is the stateful interface over it, for a training loop of one's own.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from dualnn import backends, schedules
+from dualnn.names import lookup
+from dualnn.protocol import Backend, Tensor
+
+__all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Adamax", "Optimizer", "RMSprop", "get", "schedules"]
+
+LearningRate = float | Callable[[int], float]
+Slots = dict[str, Tensor]
+"""What an optimizer remembers of one variable, tensors of its shape and dtype, by name."""
+Scalars = Mapping[str, Any]
+"""What `Optimizer.scalars` returned, as floats or as 0-d tensors of the variables' dtype."""
+
+
+class Optimizer:
+    """The base class: a subclass names its slots and defines `update_one`.
+
+    Args:
+        learning_rate: a number, or a function of the steps done, such as one of `dualnn.schedules`.
+        weight_decay: before each step take this fraction, times the learning rate, off each variable
+            (Loshchilov and Hutter, "Decoupled weight decay regularization", 2019).
+        clipnorm: scale each gradient down to this norm.
+        clipvalue: clip each number of the gradients to ``[-clipvalue, clipvalue]``.
+        global_clipnorm: scale all gradients down together to this norm.
+        name: what messages call it.
+
+    Attributes:
+        iterations: the number of steps done.
+        slots: what it remembers, for each variable; None before the first step.
+
+    Raises:
+        ValueError: a number out of its range, or more than one way of clipping.
+
+    >>> import dualnn as dn
+    >>> nn = dn.backend()
+    >>> w = nn.Variable(nn.asarray([1.0, 2.0]))
+    >>> optimizer = dn.optimizers.SGD(learning_rate=0.5)
+    >>> optimizer.apply([nn.asarray([1.0, 2.0])], [w])
+    >>> nn.to_numpy(w).tolist(), optimizer.iterations
+    ([0.5, 1.0], 1)
+    """
+
+    slot_names: tuple[str, ...] = ()
+    """The keys of each variable's slots."""
+    slot_start: float = 0.0
+    """What the slots are filled with before the first step."""
+
+    def __init__(
+        self,
+        learning_rate: LearningRate,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        name: str | None = None,
+    ) -> None:
+        self.name = name or type(self).__name__
+        self.iterations = 0
+        self.slots: list[Slots] | None = None
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.clipnorm = clipnorm
+        self.clipvalue = clipvalue
+        self.global_clipnorm = global_clipnorm
+        if weight_decay is not None:
+            _require("weight_decay", weight_decay, 0.0)
+        clips = {"clipnorm": clipnorm, "clipvalue": clipvalue, "global_clipnorm": global_clipnorm}
+        given = {name: value for name, value in clips.items() if value is not None}
+        if len(given) > 1:
+            raise ValueError(f"expected at most one way of clipping, got {' and '.join(given)}")
+        for name, value in given.items():
+            if not value > 0:
+                raise ValueError(f"expected a positive {name}, got {value!r}")
+
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate of the next step; set it to a number or to a function of the step."""
+        return self._rate(self.iterations)
+
+    @learning_rate.setter
+    def learning_rate(self, value: LearningRate) -> None:
+        if not callable(value):
+            _require("learning_rate", value, 0.0)
+        self._learning_rate = value
+
+    def _rate(self, step: int) -> float:
+        return float(self._learning_rate(step) if callable(self._learning_rate) else self._learning_rate)
+
+    # ------------------------------------------------------------------ the pure part
+
+    def init(self, nn: Backend, variables: Sequence[Tensor]) -> list[Slots]:
+        """Return the slots of the variables before the first step, on the variables' devices."""
+        return [
+            {name: nn.zeros_like(variable) + self.slot_start for name in self.slot_names}
+            for variable in map(nn.stop_gradient, variables)
+        ]
+
+    def scalars(self, step: int) -> dict[str, float]:
+        """Return all that depends on the step: the same keys for every step."""
+        rate = self._rate(step)
+        scalars = {"learning_rate": rate}
+        if self.weight_decay is not None:
+            scalars["decay"] = rate * self.weight_decay
+        return scalars
+
+    def update(
+        self,
+        nn: Backend,
+        variables: Sequence[Tensor],
+        gradients: Sequence[Tensor | None],
+        slots: Sequence[Slots],
+        scalars: Scalars,
+    ) -> tuple[list[Tensor], list[Slots]]:
+        """Return the variables' values and the slots after one step; pure, so that it can be compiled.
+
+        Args:
+            nn: the backend of the tensors.
+            variables: the values of the variables.
+            gradients: one for each variable, of its shape and dtype; where it is None, the variable and
+                its slots stay.
+            slots: what `init`, or the step before, returned.
+            scalars: what `scalars` returned for this step, as floats or as 0-d tensors.
+        """
+        new_variables, new_slots = [], []
+        for variable, gradient, old in zip(variables, self._clipped(nn, gradients), slots, strict=True):
+            new, state = variable, old
+            if gradient is not None:
+                if "decay" in scalars:
+                    variable = variable - variable * scalars["decay"]
+                new, state = self.update_one(nn, variable, gradient, old, scalars)
+            new_variables.append(new)
+            new_slots.append(state)
+        return new_variables, new_slots
+
+    def update_one(
+        self, nn: Backend, variable: Tensor, gradient: Tensor, slots: Slots, scalars: Scalars
+    ) -> tuple[Tensor, Slots]:
+        """Return one variable's value and its slots after one step; clipping and decay are done."""
+        raise NotImplementedError(f"{type(self).__name__} must define update_one")
+
+    def _clipped(self, nn: Backend, gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
+        if self.clipvalue is not None:
+            limit = self.clipvalue
+            return [None if g is None else nn.clip(g, -limit, limit) for g in gradients]
+        if self.clipnorm is not None:
+            limit = self.clipnorm
+            return [
+                None if g is None else g * (limit / nn.maximum(nn.sqrt(nn.sum(nn.square(g))), limit))
+                for g in gradients
+            ]
+        if self.global_clipnorm is not None:
+            squares = [nn.sum(nn.square(g)) for g in gradients if g is not None]
+            if squares:
+                limit = self.global_clipnorm
+                scale = limit / nn.maximum(nn.sqrt(sum(squares)), limit)
+                return [None if g is None else g * scale for g in gradients]
+        return list(gradients)
+
+    # ------------------------------------------------------------------ the stateful part
+
+    def apply(self, gradients: Iterable[Tensor | None], variables: Iterable[Any]) -> None:
+        """Do one step on native variables, in place.
+
+        Args:
+            gradients: one for each variable; where it is None, the variable stays.
+            variables: the same ones in the same order at each call.
+
+        Raises:
+            ValueError: no gradients at all, not one for each variable, or other variables than before.
+        """
+        gradients, variables = list(gradients), list(variables)
+        if len(gradients) != len(variables):
+            raise ValueError(
+                f"expected a gradient for each of {len(variables)} variables, got {len(gradients)}"
+            )
+        if all(gradient is None for gradient in gradients):
+            raise ValueError("no gradient for any variable: the loss does not depend on them")
+        nn = backends.namespace(*variables)
+        if self.slots is None:
+            self.slots = self.init(nn, variables)
+        self._require_known(nn, variables, self.slots)
+        values = [nn.stop_gradient(variable) for variable in variables]
+        gradients = [None if gradient is None else nn.stop_gradient(gradient) for gradient in gradients]
+        scalars = self.scalars(self.iterations)
+        values, self.slots = self.update(nn, values, gradients, self.slots, scalars)
+        for variable, value, gradient in zip(variables, values, gradients, strict=True):
+            if gradient is not None:
+                nn.assign(variable, value)
+        self.iterations += 1
+
+    def apply_gradients(self, grads_and_vars: Iterable[tuple[Tensor | None, Any]]) -> None:
+        """Do one step on pairs of a gradient and its variable; as `apply`."""
+        gradients, variables = zip(*grads_and_vars, strict=True)
+        self.apply(gradients, variables)
+
+    def _require_known(self, nn: Backend, variables: Sequence[Any], slots: Sequence[Slots]) -> None:
+        shapes = [tuple(variable.shape) for variable in variables]
+        known = [{name: tuple(slot.shape) for name, slot in state.items()} for state in slots]
+        if known != [dict.fromkeys(self.slot_names, shape) for shape in shapes]:
+            raise ValueError(
+                f"{self.name}: expected the variables of the steps before, {len(slots)} with slots of shapes "
+                f"{known}, got {len(shapes)} of shapes {shapes}; make a new optimizer for other variables"
+            )
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name!r}, {self.iterations} steps done>"
+
+
+class SGD(Optimizer):
+    """Gradient descent, with momentum if asked for.
+
+    Without momentum ``w -= learning_rate * g``. With it the slot ``momentum`` is
+    ``m = momentum * m - learning_rate * g``, and ``w += m``; with `nesterov` it is
+    ``w += momentum * m - learning_rate * g`` (Sutskever et al., 2013).
+
+    Args:
+        learning_rate: as in `Optimizer`.
+        momentum: a number from 0 to 1.
+        nesterov: look ahead along the momentum.
+        kwargs: the other arguments of `Optimizer`.
+
+    Raises:
+        ValueError: a number out of its range, or more than one way of clipping.
+
+    >>> import dualnn as dn
+    >>> nn = dn.backend()
+    >>> w = nn.Variable(nn.asarray(1.0))
+    >>> optimizer = dn.optimizers.SGD(0.25, momentum=0.5)
+    >>> for _ in range(2):
+    ...     optimizer.apply([nn.asarray(1.0)], [w])
+    >>> float(w)                             # 1 - 0.25 - (0.125 + 0.25)
+    0.375
+    """
+
+    def __init__(
+        self,
+        learning_rate: LearningRate = 0.01,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(learning_rate, **kwargs)
+        _require("momentum", momentum, 0.0, 1.0)
+        self.momentum = momentum
+        self.nesterov = nesterov
+        self.slot_names = ("momentum",) if momentum else ()
+
+    def update_one(
+        self, nn: Backend, variable: Tensor, gradient: Tensor, slots: Slots, scalars: Scalars
+    ) -> tuple[Tensor, Slots]:
+        """Return the value and the slots after one step, as `Optimizer.update_one` says."""
+        step = gradient * scalars["learning_rate"]
+        if not self.momentum:
+            return variable - step, slots
+        m = slots["momentum"] * self.momentum - step
+        new = variable + m * self.momentum - step if self.nesterov else variable + m
+        return new, {"momentum": m}
+
+
+class Adam(Optimizer):
+    """Adaptive moments (Kingma and Ba, 2015).
+
+    The slots are ``momentum``, ``m += (1 - beta_1) * (g - m)``, and ``velocity``,
+    ``v += (1 - beta_2) * (g**2 - v)``. The step is ``w -= alpha * m / (sqrt(v) + epsilon)`` with
+    ``alpha = learning_rate * sqrt(1 - beta_2**t) / (1 - beta_1**t)`` in step ``t``, counted from 1.
+
+    Args:
+        learning_rate: as in `Optimizer`.
+        beta_1: how much of ``m`` stays, at least 0, below 1.
+        beta_2: how much of ``v`` stays, at least 0, below 1.
+        epsilon: at least 0.
+        amsgrad: divide by the largest ``v`` so far, the slot ``velocity_hat`` (Reddi et al., 2018).
+        kwargs: the other arguments of `Optimizer`.
+
+    Raises:
+        ValueError: a number out of its range, or more than one way of clipping.
+
+    >>> import dualnn as dn
+    >>> nn = dn.backend()
+    >>> w = nn.Variable(nn.asarray(1.0))
+    >>> dn.optimizers.Adam(0.25).apply([nn.asarray(-3.0)], [w])
+    >>> round(float(w), 4)                   # the first step is the learning rate
+    1.25
+    """
+
+    def __init__(
+        self,
+        learning_rate: LearningRate = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        amsgrad: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(learning_rate, **kwargs)
+        _require_below_one("beta_1", beta_1)
+        _require_below_one("beta_2", beta_2)
+        _require("epsilon", epsilon, 0.0)
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.amsgrad = amsgrad
+        self.slot_names = ("momentum", "velocity", "velocity_hat") if amsgrad else ("momentum", "velocity")
+
+    def scalars(self, step: int) -> dict[str, float]:
+        """Return all that depends on the step: the same keys for every step."""
+        scalars = super().scalars(step)
+        t = step + 1
+        scalars["alpha"] = scalars.pop("learning_rate") * math.sqrt(1 - self.beta_2**t) / (1 - self.beta_1**t)
+        return scalars
+
+    def update_one(
+        self, nn: Backend, variable: Tensor, gradient: Tensor, slots: Slots, scalars: Scalars
+    ) -> tuple[Tensor, Slots]:
+        """Return the value and the slots after one step, as `Optimizer.update_one` says."""
+        m, v = slots["momentum"], slots["velocity"]
+        m = m + (gradient - m) * (1 - self.beta_1)
+        v = v + (nn.square(gradient) - v) * (1 - self.beta_2)
+        new_slots = {"momentum": m, "velocity": v}
+        if self.amsgrad:
+            v = new_slots["velocity_hat"] = nn.maximum(slots["velocity_hat"], v)
+        return variable - m * scalars["alpha"] / (nn.sqrt(v) + self.epsilon), new_slots
+
+
+class AdamW(Adam):
+    """`Adam` with weight decay (Loshchilov and Hutter, 2019).
+
+    Args:
+        learning_rate: as in `Optimizer`.
+        weight_decay: as in `Optimizer`.
+        kwargs: the other arguments of `Adam`.
+
+    >>> import dualnn as dn
+    >>> nn = dn.backend()
+    >>> w = nn.Variable(nn.asarray(2.0))
+    >>> dn.optimizers.AdamW(0.25, weight_decay=0.5).apply([nn.asarray(-3.0)], [w])
+    >>> round(float(w), 4)                   # 2 - 2 * 0.25 * 0.5 + 0.25
+    2.0
+    """
+
+    def __init__(
+        self, learning_rate: LearningRate = 0.001, weight_decay: float = 0.004, **kwargs: Any
+    ) -> None:
+        super().__init__(learning_rate, weight_decay=weight_decay, **kwargs)
+
+
+class RMSprop(Optimizer):
+    """The gradient divided by the root of its running mean square (Hinton, 2012).
+
+    The slot ``velocity`` is ``v = rho * v + (1 - rho) * g**2``, and the step is
+    ``learning_rate * g / sqrt(v + epsilon)``.
+
+    Args:
+        learning_rate: as in `Optimizer`.
+        rho: how much of ``v`` stays, at least 0, below 1.
+        momentum: add this much of the step before, the slot ``momentum``; a number from 0 to 1.
+        epsilon: at least 0.
+        centered: subtract from ``v`` the square of the running mean of ``g``, the slot
+            ``average_gradient``.
+        kwargs: the other arguments of `Optimizer`.
+
+    Raises:
+        ValueError: a number out of its range, or more than one way of clipping.
+
+    >>> import dualnn as dn
+    >>> nn = dn.backend()
+    >>> w = nn.Variable(nn.asarray(1.0))
+    >>> dn.optimizers.RMSprop(0.25, rho=0.75).apply([nn.asarray(-3.0)], [w])
+    >>> round(float(w), 4)                   # 1 + 0.25 * 3 / sqrt(0.25 * 9)
+    1.5
+    """
+
+    def __init__(
+        self,
+        learning_rate: LearningRate = 0.001,
+        rho: float = 0.9,
+        momentum: float = 0.0,
+        epsilon: float = 1e-7,
+        centered: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(learning_rate, **kwargs)
+        _require_below_one("rho", rho)
+        _require("momentum", momentum, 0.0, 1.0)
+        _require("epsilon", epsilon, 0.0)
+        self.rho = rho
+        self.momentum = momentum
+        self.epsilon = epsilon
+        self.centered = centered
+        used = {"velocity": True, "momentum": momentum > 0, "average_gradient": centered}
+        self.slot_names = tuple(name for name, is_used in used.items() if is_used)
+
+    def update_one(
+        self, nn: Backend, variable: Tensor, gradient: Tensor, slots: Slots, scalars: Scalars
+    ) -> tuple[Tensor, Slots]:
+        """Return the value and the slots after one step, as `Optimizer.update_one` says."""
+        v = slots["velocity"] * self.rho + nn.square(gradient) * (1 - self.rho)
+        new_slots = {"velocity": v}
+        if self.centered:
+            mean = slots["average_gradient"] * self.rho + gradient * (1 - self.rho)
+            new_slots["average_gradient"] = mean
+            v = v - nn.square(mean)
+        step = gradient * scalars["learning_rate"] / nn.sqrt(v + self.epsilon)
+        if self.momentum:
+            step = new_slots["momentum"] = slots["momentum"] * self.momentum + step
+        return variable - step, new_slots
+
+
+class Adagrad(Optimizer):
+    """The gradient divided by the root of the sum of its squares so far (Duchi et al., 2011).
+
+    The slot ``accumulator`` is ``a += g**2``, and the step is ``learning_rate * g / sqrt(a + epsilon)``.
+
+    Args:
+        learning_rate: as in `Optimizer`.
+        initial_accumulator_value: what ``a`` starts from, at least 0.
+        epsilon: at least 0.
+        kwargs: the other arguments of `Optimizer`.
+
+    Raises:
+        ValueError: a number out of its range, or more than one way of clipping.
+
+    >>> import dualnn as dn
+    >>> nn = dn.backend()
+    >>> w = nn.Variable(nn.asarray(1.0))
+    >>> dn.optimizers.Adagrad(0.25, initial_accumulator_value=7.0).apply([nn.asarray(-3.0)], [w])
+    >>> round(float(w), 4)                   # 1 + 0.25 * 3 / sqrt(7 + 9)
+    1.1875
+    """
+
+    slot_names = ("accumulator",)
+
+    def __init__(
+        self,
+        learning_rate: LearningRate = 0.001,
+        initial_accumulator_value: float = 0.1,
+        epsilon: float = 1e-7,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(learning_rate, **kwargs)
+        _require("initial_accumulator_value", initial_accumulator_value, 0.0)
+        _require("epsilon", epsilon, 0.0)
+        self.slot_start = initial_accumulator_value
+        self.epsilon = epsilon
+
+    def update_one(
+        self, nn: Backend, variable: Tensor, gradient: Tensor, slots: Slots, scalars: Scalars
+    ) -> tuple[Tensor, Slots]:
+        """Return the value and the slots after one step, as `Optimizer.update_one` says."""
+        a = slots["accumulator"] + nn.square(gradient)
+        step = gradient * scalars["learning_rate"] / nn.sqrt(a + self.epsilon)
+        return variable - step, {"accumulator": a}
+
+
+class Adamax(Optimizer):
+    """`Adam` with the largest gradient in place of the mean square (Kingma and Ba, 2015, section 7).
+
+    The slots are ``momentum``, ``m += (1 - beta_1) * (g - m)``, and ``norm``,
+    ``u = max(beta_2 * u, abs(g))``. The step is ``w -= alpha * m / (u + epsilon)`` with
+    ``alpha = learning_rate / (1 - beta_1**t)`` in step ``t``, counted from 1.
+
+    Args:
+        learning_rate: as in `Optimizer`.
+        beta_1: how much of ``m`` stays, at least 0, below 1.
+        beta_2: how much of ``u`` stays, at least 0, below 1.
+        epsilon: at least 0.
+        kwargs: the other arguments of `Optimizer`.
+
+    Raises:
+        ValueError: a number out of its range, or more than one way of clipping.
+
+    >>> import dualnn as dn
+    >>> nn = dn.backend()
+    >>> w = nn.Variable(nn.asarray(1.0))
+    >>> dn.optimizers.Adamax(0.25).apply([nn.asarray(-3.0)], [w])
+    >>> round(float(w), 4)                   # the first step is the learning rate
+    1.25
+    """
+
+    slot_names = ("momentum", "norm")
+
+    def __init__(
+        self,
+        learning_rate: LearningRate = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(learning_rate, **kwargs)
+        _require_below_one("beta_1", beta_1)
+        _require_below_one("beta_2", beta_2)
+        _require("epsilon", epsilon, 0.0)
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+
+    def scalars(self, step: int) -> dict[str, float]:
+        """Return all that depends on the step: the same keys for every step."""
+        scalars = super().scalars(step)
+        scalars["alpha"] = scalars.pop("learning_rate") / (1 - self.beta_1 ** (step + 1))
+        return scalars
+
+    def update_one(
+        self, nn: Backend, variable: Tensor, gradient: Tensor, slots: Slots, scalars: Scalars
+    ) -> tuple[Tensor, Slots]:
+        """Return the value and the slots after one step, as `Optimizer.update_one` says."""
+        m = slots["momentum"] + (gradient - slots["momentum"]) * (1 - self.beta_1)
+        u = nn.maximum(slots["norm"] * self.beta_2, nn.abs(gradient))
+        return variable - m * scalars["alpha"] / (u + self.epsilon), {"momentum": m, "norm": u}
+
+
+def _require(name: str, value: float, low: float, high: float = math.inf) -> None:
+    if not (low <= value <= high and math.isfinite(value)):
+        bounds = f"from {low:g} to {high:g}" if math.isfinite(high) else f"from {low:g}"
+        raise ValueError(f"expected a number {bounds} for {name}, got {value!r}")
+
+
+def _require_below_one(name: str, value: float) -> None:
+    if not 0 <= value < 1:
+        raise ValueError(f"expected a number from 0, below 1, for {name}, got {value!r}")
+
+
+_CLASSES: tuple[Callable[..., Optimizer], ...] = (SGD, Adam, AdamW, RMSprop, Adagrad, Adamax)
+_BY_NAME: dict[str, Callable[..., Optimizer]] = {
+    **{optimizer.__name__.lower(): optimizer for optimizer in _CLASSES},
+    **{optimizer.__name__: optimizer for optimizer in _CLASSES},
+}
+
+
+def get(identifier: Any) -> Optimizer:
+    """Return the optimizer that a model was compiled with.
+
+    Args:
+        identifier: an optimizer, or its class, or its name: ``"adam"`` or ``"Adam"``.
+
+    Raises:
+        ValueError: no optimizer has this name.
+        TypeError: none of these.
+
+    >>> import dualnn as dn
+    >>> dn.optimizers.get("rmsprop")
+    <RMSprop 'RMSprop', 0 steps done>
+    """
+    if isinstance(identifier, str):
+        identifier = lookup("optimizer", identifier, _BY_NAME)
+    if isinstance(identifier, Optimizer):
+        return identifier
+    if inspect.isclass(identifier) and issubclass(identifier, Optimizer):
+        return identifier()  # type: ignore[call-arg]  # a subclass has a default learning rate
+    raise TypeError(f"expected an optimizer or its name, got {identifier!r}")

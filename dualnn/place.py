@@ -1,0 +1,69 @@
+"""Where a layer lives: on which backend and device, with which floating-point dtype."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dualnn import backends
+from dualnn.defaults import FLOATING, defaults
+from dualnn.names import unknown
+from dualnn.protocol import Backend, Tensor
+
+
+@dataclass(frozen=True)
+class Place:
+    """A backend, a device and a floating-point dtype, by their names."""
+
+    backend: str
+    device: str
+    dtype: str
+
+    @classmethod
+    def of(cls, backend: str | None = None, device: str | None = None, dtype: str | None = None) -> Place:
+        """Return the place with these names; what is None comes from `dualnn.use`.
+
+        Raises:
+            ValueError: an unknown backend or dtype, or a device this machine does not have.
+            BackendNotAvailableError: the backend's framework is not installed.
+        """
+        nn = backends.backend(backend)
+        if device is None and nn.name == backends.backend().name:
+            device = defaults.device
+        dtype = defaults.dtype if dtype is None else dtype
+        if dtype not in FLOATING:
+            raise ValueError(unknown("floating-point dtype", dtype, FLOATING))
+        return cls(nn.name, nn.canonical_device(device or nn.devices()[0]), dtype)
+
+    @property
+    def nn(self) -> Backend:
+        """The backend itself."""
+        return backends.backend(self.backend)
+
+    def tensor(self, x: Any, owner: str) -> Tensor:
+        """Return `x` as a tensor of this place; floating-point numbers take the place's dtype.
+
+        Args:
+            x: a native tensor, a NumPy array, a number, or a list of numbers.
+            owner: what asks for it, for the error's text.
+
+        Raises:
+            TypeError: a tensor of another framework, or not numbers.
+        """
+        nn = self.nn
+        if not nn.is_tensor(x):
+            other = backends.owner(x)
+            if other is not None:
+                raise TypeError(
+                    f"{owner} lives on {self.backend}, got a tensor of {other.name}; convert it with "
+                    f"dn.backend({self.backend!r}).asarray(x), or move the model: model.on({other.name!r})"
+                )
+            x = np.asarray(x)
+            dtype = self.dtype if np.issubdtype(x.dtype, np.floating) else None
+            return nn.asarray(x, dtype=dtype, device=self.device)
+        dtype = nn.dtype(self.dtype)
+        if x.dtype != dtype and nn.isdtype(x.dtype, "real floating"):
+            return nn.astype(x, dtype)
+        return x

@@ -1,0 +1,1 @@
+"""Training: data, steps, the loops, callbacks and the record of a run."""

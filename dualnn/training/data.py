@@ -1,0 +1,340 @@
+"""Data for training: whatever people have it in, turned into batches of native tensors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from dualnn import backends
+from dualnn.place import Place
+from dualnn.protocol import Tensor
+
+Tree: TypeAlias = Any
+"""One array, or a tuple, list or dictionary of arrays."""
+
+
+class Batch(NamedTuple):
+    """Inputs, targets and sample weights of one step; targets and weights may be None."""
+
+    x: Tree
+    y: Tree = None
+    weight: Any = None
+
+
+Check = Callable[[Batch], None]
+"""Raises an error if a batch of NumPy arrays cannot be trained on."""
+
+
+class ArrayData:
+    """Data that is in memory as a whole; it is kept on the device and gathered there.
+
+    Args:
+        batch: all inputs, targets and weights, as NumPy arrays.
+        batch_size: samples a step; the last step of an epoch may have fewer.
+    """
+
+    def __init__(self, batch: Batch, batch_size: int) -> None:
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+        self.batch, self.batch_size = batch, batch_size
+        self.size = _common_length(batch)
+        self.steps: int | None = math.ceil(self.size / batch_size)
+        self._on_device: dict[Place, Batch] = {}
+
+    def first(self) -> Batch:
+        """Return the first sample as NumPy arrays: what a model is built on."""
+        return map_batch(lambda a: a[:1], self.batch)
+
+    def check(self, check: Check) -> None:
+        """Check all data at once."""
+        check(self.batch)
+
+    def batches(self, place: Place, order: npt.NDArray[np.int64] | None) -> Iterator[Batch]:
+        """Yield the batches of one epoch, as native tensors.
+
+        Args:
+            place: where the tensors are wanted.
+            order: a permutation of the samples, or None for the order they have.
+        """
+        nn = place.nn
+        if place not in self._on_device:
+            self._on_device[place] = map_batch(lambda a: place.tensor(a, "the model"), self.batch)
+        data = self._on_device[place]
+        indices = None if order is None else nn.asarray(order, device=place.device)
+        for start in range(0, self.size, self.batch_size):
+            stop = min(start + self.batch_size, self.size)
+            if indices is None:
+                yield map_batch(lambda t: t[start:stop], data)  # noqa: B023 - used at once
+            else:
+                chosen = indices[start:stop]
+                yield map_batch(lambda t: nn.take(t, chosen, axis=0), data)  # noqa: B023 - used at once
+
+
+class IterableData:
+    """Data that comes batch by batch, from a generator, a loader or a data set of a framework.
+
+    Args:
+        source: yields ``x``, ``(x, y)`` or ``(x, y, sample_weight)`` per batch; or a function that
+            returns such an iterable anew for each epoch.
+        steps: batches an epoch; None for as many as there are. With a number, the next epoch goes on
+            where the last one stopped.
+        weigh: adds weights by class to a batch.
+    """
+
+    def __init__(
+        self,
+        source: Iterable[Any] | Callable[[], Iterable[Any]],
+        steps: int | None,
+        weigh: Callable[[Batch], Batch] = lambda batch: batch,
+    ) -> None:
+        self.source, self.weigh = source, weigh
+        self.endless = steps is not None
+        self.steps = steps if steps is not None else _length(source)
+        self._iterator: Iterator[Any] | None = None
+        self._first: list[Any] = []
+        self._check: Check | None = None
+
+    def first(self) -> Batch:
+        """Return the first batch's first sample; the batch itself stays the first one."""
+        iterator = self._start()
+        item = next(iterator, None)
+        if item is None:
+            raise ValueError("the data set is empty: expected at least one batch, got none")
+        self._first = [item]
+        return map_batch(lambda a: a[:1], as_batch(item))
+
+    def check(self, check: Check) -> None:
+        """Check every batch as it comes."""
+        self._check = check
+
+    def batches(self, place: Place, order: npt.NDArray[np.int64] | None) -> Iterator[Batch]:
+        """Yield the batches of one epoch, as native tensors; `order` does not apply."""
+        count = 0
+        iterator = self._start()
+        while self.steps is None or count < self.steps or not self.endless:
+            item = self._first.pop() if self._first else next(iterator, None)
+            if item is None:
+                self._iterator = None
+                break
+            count += 1
+            batch = self.weigh(as_batch(item))
+            _common_length(batch)
+            if self._check is not None:
+                self._check(batch)
+            yield map_batch(lambda a: place.tensor(a, "the model"), batch)
+        if count == 0:
+            raise ValueError(
+                "the data ended before the epoch began: a generator can be read once only; give a list, a "
+                "data set, a function that returns a generator, or steps_per_epoch with an endless one"
+            )
+        if self.endless and self.steps is not None and count < self.steps:
+            raise ValueError(f"expected {self.steps} batches an epoch, the data ended after {count}")
+        if not self.endless:
+            self.steps, self._iterator = count, None
+
+    def _start(self) -> Iterator[Any]:
+        if self._iterator is None:
+            self._iterator = iter(self.source() if callable(self.source) else self.source)
+        return self._iterator
+
+
+Data: TypeAlias = ArrayData | IterableData
+
+
+def data_from(
+    x: Any,
+    y: Any = None,
+    sample_weight: Any = None,
+    *,
+    class_weight: dict[int, float] | None = None,
+    batch_size: int | None = None,
+    steps: int | None = None,
+) -> Data:
+    """Return the data set that a caller of `fit`, `evaluate` or `predict` means.
+
+    Args:
+        x: arrays (NumPy, pandas, lists of numbers, native tensors of any framework; tuples and
+            dictionaries of them for several inputs), or something that yields batches.
+        y: targets, likewise; None if `x` yields them.
+        sample_weight: one number a sample, or None.
+        class_weight: one number a class, or None.
+        batch_size: samples a batch, 32 by default; for arrays only.
+        steps: batches an epoch, for what yields batches only.
+
+    Raises:
+        ValueError: an empty data set, or different numbers of samples.
+        TypeError: not numbers.
+    """
+
+    def weigh(batch: Batch) -> Batch:
+        return with_class_weight(batch, class_weight) if class_weight else batch
+
+    if not yields_batches(x):
+        batch = Batch(as_arrays(x, "x"), as_arrays(y, "y"), as_arrays(sample_weight, "sample_weight"))
+        return ArrayData(weigh(batch), 32 if batch_size is None else batch_size)
+    for name, value in (("y", y), ("sample_weight", sample_weight)):
+        if value is not None:
+            raise ValueError(f"x yields batches, so {name} must come from it too, as (x, y, sample_weight)")
+    return IterableData(x, steps, weigh)
+
+
+def yields_batches(x: Any) -> bool:
+    """Whether `x` yields batches, and is not an array or a structure of arrays."""
+    if isinstance(x, list | tuple | dict | np.ndarray) or is_array(x):
+        return False
+    return callable(x) or hasattr(x, "__iter__") or hasattr(x, "__getitem__")
+
+
+def is_array(x: Any) -> bool:
+    """Whether `x` is an array, a data frame or a native tensor."""
+    return hasattr(x, "__array__") or hasattr(x, "__dlpack__") or backends.owner(x) is not None
+
+
+def as_arrays(x: Any, what: str) -> Tree:
+    """Return NumPy arrays for what a caller gave as arrays.
+
+    A dictionary or a tuple is a structure of arrays; so is a list, if arrays with a batch axis are in
+    it; any other list is an array.
+
+    >>> as_arrays([[1, 2], [3, 4]], "x").shape
+    (2, 2)
+    """
+    if x is None:
+        return None
+    if isinstance(x, dict):
+        return {key: as_arrays(value, f"{what}[{key!r}]") for key, value in x.items()}
+    if isinstance(x, list | tuple) and x and all(is_array(item) and len(np.shape(item)) > 0 for item in x):
+        return [as_arrays(item, f"{what}[{i}]") for i, item in enumerate(x)]
+    return as_array(x, what)
+
+
+def as_array(x: Any, what: str) -> npt.NDArray[Any]:
+    """Return one NumPy array of numbers.
+
+    Raises:
+        TypeError: `x` is not made of numbers.
+    """
+    nn = backends.owner(x)
+    if nn is not None:
+        return nn.to_numpy(x)
+    try:
+        array = np.asarray(x.to_numpy() if hasattr(x, "to_numpy") else x)
+    except ValueError as error:
+        raise TypeError(f"{what}: expected an array of numbers, got rows of different lengths") from error
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{what}: expected numbers, got an array of dtype {array.dtype}")
+    return array
+
+
+def as_batch(item: Any) -> Batch:
+    """Return the batch that a generator, loader or data set has yielded."""
+    if isinstance(item, tuple | list):
+        if not 1 <= len(item) <= 3:
+            raise ValueError(f"expected batches of x, (x, y) or (x, y, sample_weight), got {len(item)} parts")
+        names = ("x", "y", "sample_weight")
+        return Batch(*(as_arrays(part, name) for part, name in zip(item, names, strict=False)))
+    return Batch(as_arrays(item, "x"))
+
+
+def map_batch(function: Callable[[Any], Any], batch: Batch) -> Batch:
+    """Return the batch with `function` applied to every array."""
+    return Batch(*(map_tree(function, part) for part in batch))
+
+
+def map_tree(function: Callable[[Any], Any], x: Tree) -> Tree:
+    """Return the structure with `function` applied to every array; None stays."""
+    if x is None:
+        return None
+    if isinstance(x, dict):
+        return {key: map_tree(function, value) for key, value in x.items()}
+    if isinstance(x, list | tuple):
+        return [map_tree(function, item) for item in x]
+    return function(x)
+
+
+def leaves(x: Tree, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the arrays of a structure with their names."""
+    if isinstance(x, dict):
+        for key, value in x.items():
+            yield from leaves(value, f"{name}[{key!r}]")
+    elif isinstance(x, list | tuple):
+        for i, value in enumerate(x):
+            yield from leaves(value, f"{name}[{i}]")
+    elif x is not None:
+        yield name, x
+
+
+def split(batch: Batch, validation_split: float) -> tuple[Batch, Batch]:
+    """Return training and validation data; the latter is the last share of the samples.
+
+    Raises:
+        ValueError: a share not between 0 and 1, or one that leaves a part empty.
+    """
+    if not 0 < validation_split < 1:
+        raise ValueError(f"validation_split must be between 0 and 1, got {validation_split}")
+    size = _common_length(batch)
+    at = int(size * (1 - validation_split))
+    if at in (0, size):
+        raise ValueError(f"validation_split={validation_split} of {size} samples leaves a part empty")
+    return map_batch(lambda a: a[:at], batch), map_batch(lambda a: a[at:], batch)
+
+
+def with_class_weight(batch: Batch, class_weight: dict[int, float]) -> Batch:
+    """Return the batch with every sample's weight multiplied by its class's; 1 for a class not named."""
+    if not isinstance(batch.y, np.ndarray):
+        raise ValueError("class_weight needs one array of labels as y")
+    y = batch.y
+    labels = y.argmax(axis=-1) if y.ndim > 1 and y.shape[-1] > 1 else y.reshape(len(y))
+    weights = np.ones(len(labels))
+    for label, weight in class_weight.items():
+        weights[labels == label] = weight
+    if batch.weight is not None:
+        weights = weights * batch.weight
+    return batch._replace(weight=weights)
+
+
+def check_finite(batch: Batch) -> None:
+    """Raise ValueError if there is a NaN or an infinity, with the first sample that has one."""
+    for part, name in zip(batch, ("x", "y", "sample_weight"), strict=True):
+        for path, array in leaves(part, name):
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                bad = ~np.isfinite(array).reshape(len(array), -1).all(axis=1)
+                raise ValueError(
+                    f"{path}: expected finite numbers, got NaN or infinity in {bad.sum()} of {len(array)} "
+                    f"samples, first in sample {bad.argmax()}"
+                )
+
+
+def _common_length(batch: Batch) -> int:
+    sizes: dict[str, int] = {}
+    for part, name in zip(batch, ("x", "y", "sample_weight"), strict=True):
+        for path, array in leaves(part, name):
+            if np.ndim(array) == 0:
+                raise ValueError(f"{path}: expected an array with a batch axis, got a single number")
+            sizes[path] = len(array)
+    if len(set(sizes.values())) > 1:
+        raise ValueError(f"expected the same number of samples everywhere, got {sizes}")
+    size = next(iter(sizes.values()), 0)
+    if size == 0:
+        raise ValueError("the data set is empty: expected at least one sample, got none")
+    return size
+
+
+def _length(source: Any) -> int | None:
+    try:
+        return len(source)
+    except TypeError:
+        return None
+
+
+def native_tree(x: Tree, place: Place) -> Tree:
+    """Return the structure with every array as a native tensor of that place."""
+    return map_tree(lambda a: _native(a, place), x)
+
+
+def _native(x: Any, place: Place) -> Tensor:
+    return place.tensor(x, "the model")

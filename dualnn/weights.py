@@ -1,0 +1,84 @@
+"""Weights in safetensors files, which either backend reads."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import safetensors
+import safetensors.numpy
+
+from dualnn.layers.layer import weight_slots
+from dualnn.names import unknown
+
+if TYPE_CHECKING:
+    from dualnn.layers.layer import Layer
+
+FORMAT = {"format": "dualnn", "version": "1"}
+
+
+def save_weights(layer: Layer, path: str | os.PathLike[str]) -> None:
+    """Write the weights of a built layer or model; see `Layer.save_weights`."""
+    if not layer.built:
+        raise ValueError(f"{layer.name!r} is not built yet, so it has no weights to save")
+    nn = layer.nn
+    arrays = {
+        slot.path: np.ascontiguousarray(nn.to_numpy(slot.variable)) for slot in weight_slots(layer)
+    }
+    write_atomically(Path(path), safetensors.numpy.save(arrays, metadata=FORMAT))
+
+
+def load_weights(layer: Layer, path: str | os.PathLike[str]) -> None:
+    """Read the weights into a built layer or model; see `Layer.load_weights`."""
+    if not layer.built:
+        raise ValueError(
+            f"{layer.name!r} is not built yet: build(input_shape) first, so that its weights can be compared "
+            f"with the file's"
+        )
+    arrays = read(Path(path))
+    slots = {slot.path: slot for slot in weight_slots(layer)}
+    for name in slots:
+        if name not in arrays:
+            raise ValueError(f"{os.fspath(path)} has no weight {name!r}: it was saved from another model")
+    for name, array in arrays.items():
+        if name not in slots:
+            raise ValueError(f"{os.fspath(path)}: {unknown('weight', name, slots)}")
+        expected = tuple(slots[name].variable.shape)
+        if array.shape != expected:
+            raise ValueError(
+                f"{os.fspath(path)}: weight {name!r}: expected shape {expected}, got {array.shape}"
+            )
+    for name, array in arrays.items():
+        layer.nn.assign(slots[name].variable, array)
+
+
+def read(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """Return the arrays of a safetensors file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is not a safetensors file.
+    """
+    try:
+        return dict(safetensors.numpy.load_file(path))
+    except FileNotFoundError:
+        raise
+    except (safetensors.SafetensorError, OSError, KeyError) as error:
+        raise ValueError(f"{path}: expected a safetensors file ({error})") from error
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file that is complete or not there; an older file of this name stays until then."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

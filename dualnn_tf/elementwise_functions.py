@@ -1,0 +1,378 @@
+"""The element-wise functions of the array API standard."""
+
+from __future__ import annotations
+
+import math
+
+import tensorflow as tf
+
+from dualnn_tf.data_type_functions import promote
+
+
+def abs(x, /):
+    """Return the absolute value."""
+    return tf.identity(x) if x.dtype.is_unsigned else tf.abs(x)
+
+
+def acos(x, /):
+    """Return the inverse cosine."""
+    return tf.acos(x)
+
+
+def acosh(x, /):
+    """Return the inverse hyperbolic cosine."""
+    return tf.acosh(x)
+
+
+def add(x1, x2, /):
+    """Return the sum."""
+    return tf.add(*promote(x1, x2))
+
+
+def asin(x, /):
+    """Return the inverse sine."""
+    return tf.asin(x)
+
+
+def asinh(x, /):
+    """Return the inverse hyperbolic sine."""
+    return tf.asinh(x)
+
+
+def atan(x, /):
+    """Return the inverse tangent."""
+    return tf.atan(x)
+
+
+def atan2(x1, x2, /):
+    """Return the inverse tangent of ``x1 / x2``, in the quadrant of the point (x2, x1)."""
+    return tf.atan2(*promote(x1, x2))
+
+
+def atanh(x, /):
+    """Return the inverse hyperbolic tangent."""
+    return tf.atanh(x)
+
+
+def bitwise_and(x1, x2, /):
+    """Return the bitwise (for booleans the logical) AND."""
+    return _bitwise(tf.bitwise.bitwise_and, tf.logical_and, x1, x2)
+
+
+def bitwise_invert(x, /):
+    """Return the bitwise (for booleans the logical) NOT."""
+    return tf.logical_not(x) if x.dtype == tf.bool else tf.bitwise.invert(x)
+
+
+def bitwise_left_shift(x1, x2, /):
+    """Return the bits of `x1` shifted to the left by `x2`."""
+    return tf.bitwise.left_shift(*promote(x1, x2))
+
+
+def bitwise_or(x1, x2, /):
+    """Return the bitwise (for booleans the logical) OR."""
+    return _bitwise(tf.bitwise.bitwise_or, tf.logical_or, x1, x2)
+
+
+def bitwise_right_shift(x1, x2, /):
+    """Return the bits of `x1` shifted to the right by `x2`, the sign bit filling up."""
+    return tf.bitwise.right_shift(*promote(x1, x2))
+
+
+def bitwise_xor(x1, x2, /):
+    """Return the bitwise (for booleans the logical) exclusive OR."""
+    return _bitwise(tf.bitwise.bitwise_xor, tf.math.logical_xor, x1, x2)
+
+
+def ceil(x, /):
+    """Return the nearest integer that is not smaller."""
+    return _to_integer(tf.math.ceil, x)
+
+
+def clip(x, /, min=None, max=None):
+    """Return `x` limited to [min, max]; either bound may be missing, a number or a tensor."""
+    if min is not None:
+        x = maximum(x, min)
+    if max is not None:
+        x = minimum(x, max)
+    return tf.identity(x)
+
+
+def conj(x, /):
+    """Return the complex conjugate."""
+    return tf.math.conj(x)
+
+
+def copysign(x1, x2, /):
+    """Return the magnitude of `x1` with the sign of `x2`."""
+    x1, x2 = promote(x1, x2)
+    return tf.where(signbit(x2), -tf.abs(x1), tf.abs(x1))
+
+
+def cos(x, /):
+    """Return the cosine."""
+    return tf.cos(x)
+
+
+def cosh(x, /):
+    """Return the hyperbolic cosine."""
+    return tf.cosh(x)
+
+
+def divide(x1, x2, /):
+    """Return the quotient; of integers it is a float32."""
+    x1, x2 = promote(x1, x2)
+    if x1.dtype.is_integer or x1.dtype == tf.bool:
+        x1, x2 = tf.cast(x1, tf.float32), tf.cast(x2, tf.float32)
+    return tf.divide(x1, x2)
+
+
+def equal(x1, x2, /):
+    """Return where the values are equal."""
+    return tf.equal(*promote(x1, x2))
+
+
+def exp(x, /):
+    """Return e to the power of `x`."""
+    return tf.exp(x)
+
+
+def expm1(x, /):
+    """Return ``exp(x) - 1``, precise for small `x`."""
+    return tf.math.expm1(x)
+
+
+def floor(x, /):
+    """Return the nearest integer that is not larger."""
+    return _to_integer(tf.floor, x)
+
+
+def floor_divide(x1, x2, /):
+    """Return the quotient rounded down."""
+    return tf.math.floordiv(*promote(x1, x2))
+
+
+def greater(x1, x2, /):
+    """Return where ``x1 > x2``."""
+    return tf.greater(*promote(x1, x2))
+
+
+def greater_equal(x1, x2, /):
+    """Return where ``x1 >= x2``."""
+    return tf.greater_equal(*promote(x1, x2))
+
+
+def hypot(x1, x2, /):
+    """Return ``sqrt(x1**2 + x2**2)``, without overflow."""
+    x1, x2 = promote(x1, x2)
+    return tf.abs(tf.complex(x1, x2))
+
+
+def imag(x, /):
+    """Return the imaginary part."""
+    return tf.math.imag(x)
+
+
+def isfinite(x, /):
+    """Return where the values are neither infinite nor NaN."""
+    if x.dtype.is_complex:
+        return tf.math.is_finite(tf.math.real(x)) & tf.math.is_finite(tf.math.imag(x))
+    return tf.math.is_finite(x) if x.dtype.is_floating else tf.ones_like(x, tf.bool)
+
+
+def isinf(x, /):
+    """Return where the values are infinite."""
+    if x.dtype.is_complex:
+        return tf.math.is_inf(tf.math.real(x)) | tf.math.is_inf(tf.math.imag(x))
+    return tf.math.is_inf(x) if x.dtype.is_floating else tf.zeros_like(x, tf.bool)
+
+
+def isnan(x, /):
+    """Return where the values are NaN."""
+    return tf.not_equal(x, x)
+
+
+def less(x1, x2, /):
+    """Return where ``x1 < x2``."""
+    return tf.less(*promote(x1, x2))
+
+
+def less_equal(x1, x2, /):
+    """Return where ``x1 <= x2``."""
+    return tf.less_equal(*promote(x1, x2))
+
+
+def log(x, /):
+    """Return the natural logarithm."""
+    return tf.math.log(x)
+
+
+def log10(x, /):
+    """Return the logarithm to base 10."""
+    return tf.math.log(x) * _like(x, 1 / math.log(10))
+
+
+def log1p(x, /):
+    """Return ``log(1 + x)``, precise for small `x`."""
+    return tf.math.log1p(x)
+
+
+def log2(x, /):
+    """Return the logarithm to base 2."""
+    return tf.math.log(x) * _like(x, 1 / math.log(2))
+
+
+def logaddexp(x1, x2, /):
+    """Return ``log(exp(x1) + exp(x2))``, without overflow."""
+    x1, x2 = promote(x1, x2)
+    is_first = x1 >= x2
+    high, low = tf.where(is_first, x1, x2), tf.where(is_first, x2, x1)
+    equal_infinities = tf.math.is_inf(high) & (low == high)
+    return high + tf.math.softplus(tf.where(equal_infinities, tf.zeros_like(high), low - high))
+
+
+def logical_and(x1, x2, /):
+    """Return the logical AND of booleans."""
+    return tf.logical_and(x1, x2)
+
+
+def logical_not(x, /):
+    """Return the logical NOT of booleans."""
+    return tf.logical_not(x)
+
+
+def logical_or(x1, x2, /):
+    """Return the logical OR of booleans."""
+    return tf.logical_or(x1, x2)
+
+
+def logical_xor(x1, x2, /):
+    """Return the logical exclusive OR of booleans."""
+    return tf.math.logical_xor(x1, x2)
+
+
+def maximum(x1, x2, /):
+    """Return the larger value; NaN if either is."""
+    return tf.maximum(*promote(x1, x2))
+
+
+def minimum(x1, x2, /):
+    """Return the smaller value; NaN if either is."""
+    return tf.minimum(*promote(x1, x2))
+
+
+def multiply(x1, x2, /):
+    """Return the product."""
+    return tf.multiply(*promote(x1, x2))
+
+
+def negative(x, /):
+    """Return ``-x``."""
+    return tf.zeros_like(x) - x if x.dtype.is_unsigned else tf.negative(x)
+
+
+def nextafter(x1, x2, /):
+    """Return the next floating-point number after `x1` in the direction of `x2`."""
+    return tf.math.nextafter(*promote(x1, x2))
+
+
+def not_equal(x1, x2, /):
+    """Return where the values differ."""
+    return tf.not_equal(*promote(x1, x2))
+
+
+def positive(x, /):
+    """Return ``+x``."""
+    return tf.identity(x)
+
+
+def pow(x1, x2, /):
+    """Return `x1` to the power of `x2`."""
+    x1, x2 = promote(x1, x2)
+    if x1.dtype.is_unsigned:  # no kernel; arithmetic of 64 bits wraps around to the same low bits
+        return tf.cast(tf.pow(tf.cast(x1, tf.int64), tf.cast(x2, tf.int64)), x1.dtype)
+    return tf.pow(x1, x2)
+
+
+def real(x, /):
+    """Return the real part."""
+    return tf.math.real(x)
+
+
+def reciprocal(x, /):
+    """Return ``1 / x``."""
+    return tf.math.reciprocal(x)
+
+
+def remainder(x1, x2, /):
+    """Return the remainder of `floor_divide`, which has the sign of `x2`."""
+    return tf.math.floormod(*promote(x1, x2))
+
+
+def round(x, /):
+    """Return the nearest integer; the even one of two that are equally near."""
+    return _to_integer(tf.round, x)
+
+
+def sign(x, /):
+    """Return -1, 0 or 1 (for complex numbers ``x / abs(x)``)."""
+    return tf.cast(x > 0, x.dtype) if x.dtype.is_unsigned else tf.sign(x)
+
+
+def signbit(x, /):
+    """Return where the sign bit is set: negative values, -0.0 too."""
+    integers = {2: tf.int16, 4: tf.int32, 8: tf.int64}
+    return (tf.bitcast(x, integers[x.dtype.size]) if x.dtype.is_floating else x) < 0
+
+
+def sin(x, /):
+    """Return the sine."""
+    return tf.sin(x)
+
+
+def sinh(x, /):
+    """Return the hyperbolic sine."""
+    return tf.sinh(x)
+
+
+def sqrt(x, /):
+    """Return the square root."""
+    return tf.sqrt(x)
+
+
+def square(x, /):
+    """Return ``x * x``."""
+    return tf.square(x)
+
+
+def subtract(x1, x2, /):
+    """Return the difference."""
+    return tf.subtract(*promote(x1, x2))
+
+
+def tan(x, /):
+    """Return the tangent."""
+    return tf.tan(x)
+
+
+def tanh(x, /):
+    """Return the hyperbolic tangent."""
+    return tf.tanh(x)
+
+
+def trunc(x, /):
+    """Return the integer part."""
+    return _to_integer(lambda x: tf.where(x < 0, tf.math.ceil(x), tf.floor(x)), x)
+
+
+def _bitwise(of_integers, of_booleans, x1, x2):
+    x1, x2 = promote(x1, x2)
+    return of_booleans(x1, x2) if x1.dtype == tf.bool else of_integers(x1, x2)
+
+
+def _to_integer(rounding, x):
+    return tf.identity(x) if x.dtype.is_integer else rounding(x)
+
+
+def _like(x, number):
+    return tf.constant(number, x.dtype)

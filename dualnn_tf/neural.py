@@ -1,0 +1,246 @@
+"""Neural primitives: activations, one-hot vectors, convolution and pooling (channels last)."""
+
+from __future__ import annotations
+
+import functools
+
+import tensorflow as tf
+
+from dualnn.names import unknown
+from dualnn_tf.data_types import floating_dtype
+
+
+def avg_pool2d(x, /, *, pool_size, strides, padding):
+    """Return the mean of each window of (n, h, w, c); padded pixels are not counted.
+
+    >>> import dualnn as dn
+    >>> nn = dn.backend()
+    >>> x = nn.reshape(nn.arange(4.0), (1, 2, 2, 1))
+    >>> nn.to_numpy(nn.avg_pool2d(x, pool_size=(2, 2), strides=(2, 2), padding="valid")).tolist()
+    [[[[1.5]]]]
+    """
+    return tf.nn.avg_pool2d(x, pool_size, strides, _native_padding(padding))
+
+
+def conv2d(x, kernel, /, *, strides, padding, dilation, groups):
+    """Return the 2-D cross-correlation of (n, h, w, c) with a kernel (kh, kw, c // groups, filters).
+
+    ``padding`` is ``"valid"`` or ``"same"``; the latter pads with zeros so that the output has
+    ``ceil(size / stride)`` rows and columns, the odd pixel at the bottom and right.
+
+    Raises:
+        ValueError: another padding, or another number of channels than ``groups`` times the kernel's.
+
+    >>> import dualnn as dn
+    >>> nn = dn.backend()
+    >>> x, kernel = nn.ones((1, 5, 5, 2)), nn.ones((3, 3, 2, 4))
+    >>> y = nn.conv2d(x, kernel, strides=(2, 2), padding="same", dilation=(1, 1), groups=1)
+    >>> nn.shape(y), float(y[0, 1, 1, 0])
+    ((1, 3, 3, 4), 18.0)
+    """
+    if x.shape[-1] != groups * kernel.shape[2]:  # TensorFlow would silently take another number of groups
+        raise ValueError(
+            f"expected {groups * kernel.shape[2]} channels, {groups} group(s) of the kernel's "
+            f"{kernel.shape[2]}, got an image of {x.shape[-1]}"
+        )
+    padding = _native_padding(padding)
+    if (groups == 1 and max(dilation) == 1) or _has_all_gradients(x.dtype):
+        return tf.nn.conv2d(x, kernel, strides, padding, dilations=dilation)
+    kernel = _spread(kernel, dilation)
+    parts = zip(tf.split(x, groups, -1), tf.split(kernel, groups, -1), strict=True)
+    return tf.concat([tf.nn.conv2d(image, part, strides, padding) for image, part in parts], -1)
+
+
+def elu(x, /, alpha=1.0):
+    """Return ``x`` where positive, else ``alpha * (exp(x) - 1)``.
+
+    >>> import dualnn as dn
+    >>> nn = dn.backend()
+    >>> nn.to_numpy(nn.elu(nn.asarray([-100.0, 2.0]))).tolist()
+    [-1.0, 2.0]
+    """
+    y = tf.nn.elu(x)
+    return y if alpha == 1 else tf.where(x > 0, y, alpha * y)
+
+
+def erf(x, /):
+    """Return the error function.
+
+    >>> import dualnn as dn
+    >>> nn = dn.backend()
+    >>> float(nn.erf(nn.asarray(0.0)))
+    0.0
+    """
+    return tf.math.erf(x)
+
+
+def gelu(x, /, approximate=False):
+    """Return ``x * Phi(x)`` with the normal distribution function, or its tanh approximation.
+
+    >>> import dualnn as dn
+    >>> nn = dn.backend()
+    >>> nn.to_numpy(nn.gelu(nn.asarray([0.0, 100.0]))).tolist()
+    [0.0, 100.0]
+    """
+    return tf.nn.gelu(x, approximate)
+
+
+def leaky_relu(x, /, negative_slope=0.2):
+    """Return ``x`` where positive, else ``negative_slope * x``.
+
+    >>> import dualnn as dn
+    >>> nn = dn.backend()
+    >>> nn.to_numpy(nn.leaky_relu(nn.asarray([-8.0, 2.0]), 0.25)).tolist()
+    [-2.0, 2.0]
+    """
+    return tf.nn.leaky_relu(x, negative_slope)
+
+
+def log_softmax(x, /, axis=-1):
+    """Return the logarithm of `softmax`, without loss of precision.
+
+    >>> import dualnn as dn
+    >>> nn = dn.backend()
+    >>> nn.to_numpy(nn.log_softmax(nn.asarray([0.0, -1000.0]))).tolist()
+    [0.0, -1000.0]
+    """
+    return tf.nn.log_softmax(x, axis)
+
+
+def logsumexp(x, /, *, axis=None, keepdims=False):
+    """Return ``log(sum(exp(x)))`` over some or all axes, without overflow.
+
+    >>> import dualnn as dn
+    >>> nn = dn.backend()
+    >>> float(nn.logsumexp(nn.asarray([1000.0, 0.0])))
+    1000.0
+    """
+    return tf.reduce_logsumexp(x, axis, keepdims)
+
+
+def max_pool2d(x, /, *, pool_size, strides, padding):
+    """Return the largest value of each window of (n, h, w, c); padded pixels never win.
+
+    >>> import dualnn as dn
+    >>> nn = dn.backend()
+    >>> x = nn.reshape(nn.arange(4.0), (1, 2, 2, 1))
+    >>> nn.to_numpy(nn.max_pool2d(x, pool_size=(2, 2), strides=(2, 2), padding="valid")).tolist()
+    [[[[3.0]]]]
+    """
+    return tf.nn.max_pool2d(x, pool_size, strides, _native_padding(padding))
+
+
+def one_hot(indices, /, num_classes, *, dtype=None):
+    """Return integers of shape (...) as unit vectors of shape (..., num_classes).
+
+    The dtype is the default floating-point one unless named. An index that is out of range
+    (such as -1) gives zeros only.
+
+    >>> import dualnn as dn
+    >>> nn = dn.backend()
+    >>> nn.to_numpy(nn.one_hot(nn.asarray([1, 0]), 2)).tolist()
+    [[0.0, 1.0], [1.0, 0.0]]
+    """
+    return tf.one_hot(indices, num_classes, dtype=floating_dtype(dtype))
+
+
+def relu(x, /):
+    """Return ``max(x, 0)``; the gradient at 0 is 0.
+
+    >>> import dualnn as dn
+    >>> nn = dn.backend()
+    >>> nn.to_numpy(nn.relu(nn.asarray([-1.0, 2.0]))).tolist()
+    [0.0, 2.0]
+    """
+    return tf.nn.relu(x)
+
+
+def selu(x, /):
+    """Return the scaled exponential linear unit (Klambauer et al., 2017).
+
+    >>> import dualnn as dn
+    >>> nn = dn.backend()
+    >>> round(float(nn.selu(nn.asarray(1.0))), 4)
+    1.0507
+    """
+    return tf.nn.selu(x)
+
+
+def sigmoid(x, /):
+    """Return ``1 / (1 + exp(-x))``.
+
+    >>> import dualnn as dn
+    >>> nn = dn.backend()
+    >>> float(nn.sigmoid(nn.asarray(0.0)))
+    0.5
+    """
+    return tf.sigmoid(x)
+
+
+def silu(x, /):
+    """Return ``x * sigmoid(x)``, also called swish.
+
+    >>> import dualnn as dn
+    >>> nn = dn.backend()
+    >>> nn.to_numpy(nn.silu(nn.asarray([0.0, 100.0]))).tolist()
+    [0.0, 100.0]
+    """
+    return tf.nn.silu(x)
+
+
+def softmax(x, /, axis=-1):
+    """Return ``exp(x) / sum(exp(x))`` along an axis, without overflow.
+
+    >>> import dualnn as dn
+    >>> nn = dn.backend()
+    >>> nn.to_numpy(nn.softmax(nn.asarray([1000.0, 1000.0]))).tolist()
+    [0.5, 0.5]
+    """
+    return tf.nn.softmax(x, axis)
+
+
+def softplus(x, /):
+    """Return ``log(1 + exp(x))``, without overflow.
+
+    >>> import dualnn as dn
+    >>> nn = dn.backend()
+    >>> float(nn.softplus(nn.asarray(1000.0)))
+    1000.0
+    """
+    return tf.math.softplus(x)
+
+
+@functools.cache
+def _has_all_gradients(dtype):
+    # On a CPU the gradients of grouped and of dilated convolutions exist in oneDNN only, which has
+    # some dtypes on some processors. Trying is the one way to know.
+    with tf.init_scope(), tf.device("cpu"):
+        try:
+            tf.raw_ops.Conv2DBackpropInput(
+                input_sizes=[1, 3, 3, 2],
+                filter=tf.zeros((2, 2, 1, 2), dtype),
+                out_backprop=tf.zeros((1, 1, 1, 2), dtype),
+                strides=[1, 1, 1, 1],
+                padding="VALID",
+                dilations=[1, 2, 2, 1],
+            )
+        except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError):
+            return False
+    return True
+
+
+def _spread(kernel, dilation):
+    # The kernel with zeros between its rows and columns: an ordinary convolution then is a dilated one.
+    height, width, *channels = kernel.shape
+    rows, columns = dilation
+    spread = tf.pad(
+        kernel[:, None, :, None], [(0, 0), (0, rows - 1), (0, 0), (0, columns - 1), (0, 0), (0, 0)]
+    )
+    spread = tf.reshape(spread, (height * rows, width * columns, *channels))
+    return spread[: height * rows - rows + 1, : width * columns - columns + 1]
+
+
+def _native_padding(padding):
+    if padding not in ("valid", "same"):
+        raise ValueError(unknown("padding", padding, ("valid", "same")))
+    return padding.upper()

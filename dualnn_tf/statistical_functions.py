@@ -1,0 +1,88 @@
+"""The statistical functions of the array API standard."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from dualnn_tf.data_types import dtype as native_dtype
+
+
+def cumulative_prod(x, /, *, axis=None, dtype=None, include_initial=False):
+    """Return the running product along an axis."""
+    return _cumulative(tf.math.cumprod, tf.ones_like, x, axis, dtype, include_initial)
+
+
+def cumulative_sum(x, /, *, axis=None, dtype=None, include_initial=False):
+    """Return the running sum along an axis."""
+    return _cumulative(tf.math.cumsum, tf.zeros_like, x, axis, dtype, include_initial)
+
+
+def max(x, /, *, axis=None, keepdims=False):
+    """Return the largest value over some or all axes."""
+    return tf.reduce_max(x, axis, keepdims)
+
+
+def mean(x, /, *, axis=None, keepdims=False):
+    """Return the mean over some or all axes.
+
+    Raises:
+        TypeError: `x` is not of a floating-point dtype.
+    """
+    return tf.reduce_mean(_floating(x, "mean"), axis, keepdims)
+
+
+def min(x, /, *, axis=None, keepdims=False):
+    """Return the smallest value over some or all axes."""
+    return tf.reduce_min(x, axis, keepdims)
+
+
+def prod(x, /, *, axis=None, dtype=None, keepdims=False):
+    """Return the product over some or all axes."""
+    return tf.reduce_prod(_wide(x, dtype), axis, keepdims)
+
+
+def std(x, /, *, axis=None, correction=0.0, keepdims=False):
+    """Return the standard deviation over some or all axes."""
+    return tf.sqrt(var(x, axis=axis, correction=correction, keepdims=keepdims))
+
+
+def sum(x, /, *, axis=None, dtype=None, keepdims=False):
+    """Return the sum over some or all axes."""
+    return tf.reduce_sum(_wide(x, dtype), axis, keepdims)
+
+
+def var(x, /, *, axis=None, correction=0.0, keepdims=False):
+    """Return the variance over some or all axes: squared deviations over ``n - correction``."""
+    deviations = x - tf.reduce_mean(_floating(x, "var"), axis, keepdims=True)
+    total = tf.reduce_sum(tf.square(deviations), axis, keepdims)
+    count = tf.size(x) // tf.maximum(tf.size(total), 1)
+    return total / (tf.cast(count, x.dtype) - tf.cast(correction, x.dtype))
+
+
+def _cumulative(running, initial, x, axis, dtype, include_initial):
+    if axis is None:
+        if x.shape.rank != 1:
+            raise ValueError(f"expected an axis for a tensor of {x.shape.rank} dimensions, got None")
+        axis = 0
+    result = running(_wide(x, dtype), axis)
+    if not include_initial:
+        return result
+    first = initial(tf.reduce_sum(result, axis, keepdims=True))
+    return tf.concat([first, result], axis)
+
+
+def _floating(x, function):
+    if not (x.dtype.is_floating or x.dtype.is_complex):
+        raise TypeError(
+            f"{function} expected a floating-point tensor, got {x.dtype.name}; cast it with nn.astype"
+        )
+    return x
+
+
+def _wide(x, dtype):
+    # Sums and products of integers are of 64 bits unless told otherwise.
+    if dtype is not None:
+        return tf.cast(x, native_dtype(dtype))
+    if x.dtype.is_integer or x.dtype == tf.bool:
+        return tf.cast(x, tf.uint64 if x.dtype.is_unsigned else tf.int64)
+    return x

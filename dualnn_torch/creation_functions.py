@@ -1,0 +1,141 @@
+"""The creation functions of the array API standard.
+
+Where no dtype is named, Python floats become the default floating-point dtype, Python integers
+int64; where no device is named, the default device is meant.
+"""
+
+from __future__ import annotations
+
+import array_api_compat.torch as xp
+import numpy as np
+import torch
+
+from dualnn.backends import owner
+from dualnn_torch.data_types import dtype as native_dtype
+from dualnn_torch.data_types import floating_dtype, python_dtype
+from dualnn_torch.devices import native_device
+
+
+def arange(start, /, stop=None, step=1, *, dtype=None, device=None):
+    """Return evenly spaced values of the half-open interval [start, stop)."""
+    if stop is None:
+        start, stop = 0, start
+    dtype = python_dtype(start, stop, step) if dtype is None else native_dtype(dtype)
+    return xp.arange(start, stop, step, dtype=dtype, device=native_device(device))
+
+
+def asarray(obj, /, *, dtype=None, device=None, copy=None):
+    """Return `obj` as a tensor: a number, nested lists of numbers, an array, a tensor of any backend.
+
+    Python floats become the default floating-point dtype, Python integers int64. An array keeps its
+    dtype, and a native tensor its dtype and device, unless told otherwise; a gradient flows through
+    a native tensor. With ``copy=None`` the memory may be shared, with ``copy=False`` it must be.
+
+    Raises:
+        TypeError: `obj` holds something else than numbers.
+        ValueError: ``copy=False``, and the memory cannot be shared.
+
+    >>> import dualnn as dn
+    >>> nn = dn.backend()
+    >>> nn.dtype_name(nn.asarray([1.0, 2.0]).dtype), nn.dtype_name(nn.asarray([1, 2]).dtype)
+    ('float32', 'int64')
+    """
+    if isinstance(obj, torch.Tensor):
+        source, dtype, is_shared = obj, native_dtype(dtype), True
+        device = obj.device if device is None else native_device(device)
+    elif type(obj) in (bool, int, float, complex):
+        dtype = python_dtype(obj) if dtype is None else native_dtype(dtype)
+        source, is_shared = torch.tensor(obj, dtype=dtype), False
+        device = native_device(device)
+    else:
+        array, dtype = _host_array(obj, native_dtype(dtype))
+        writable = _writable(array)
+        source, is_shared = torch.from_numpy(writable), writable is obj
+        device = native_device(device)
+    result = source.to(device, dtype, copy=copy is True and is_shared)
+    if copy is False and not (is_shared and result is source):
+        raise ValueError(f"expected memory to share (copy=False), got {type(obj).__name__}; use copy=None")
+    return result
+
+
+def empty(shape, *, dtype=None, device=None):
+    """Return a tensor whose values are not set."""
+    return torch.empty(shape, dtype=floating_dtype(dtype), device=native_device(device))
+
+
+def empty_like(x, /, *, dtype=None, device=None):
+    """Return a tensor of the shape of `x` whose values are not set."""
+    return torch.empty_like(x, dtype=native_dtype(dtype), device=_device_like(x, device))
+
+
+def eye(n_rows, n_cols=None, /, *, k=0, dtype=None, device=None):
+    """Return ones on the k-th diagonal and zeros elsewhere."""
+    return xp.eye(n_rows, n_cols, k=k, dtype=floating_dtype(dtype), device=native_device(device))
+
+
+def full(shape, fill_value, *, dtype=None, device=None):
+    """Return a tensor filled with one value."""
+    dtype = python_dtype(fill_value) if dtype is None else native_dtype(dtype)
+    return xp.full(shape, fill_value, dtype=dtype, device=native_device(device))
+
+
+def full_like(x, /, fill_value, *, dtype=None, device=None):
+    """Return a tensor of the shape of `x` filled with one value."""
+    return torch.full_like(x, fill_value, dtype=native_dtype(dtype), device=_device_like(x, device))
+
+
+def linspace(start, stop, /, num, *, dtype=None, device=None, endpoint=True):
+    """Return `num` evenly spaced values from `start` to `stop`."""
+    return xp.linspace(
+        start, stop, num, dtype=floating_dtype(dtype), device=native_device(device), endpoint=endpoint
+    )
+
+
+meshgrid = xp.meshgrid
+
+
+def ones(shape, *, dtype=None, device=None):
+    """Return a tensor of ones."""
+    return torch.ones(shape, dtype=floating_dtype(dtype), device=native_device(device))
+
+
+def ones_like(x, /, *, dtype=None, device=None):
+    """Return ones of the shape of `x`."""
+    return torch.ones_like(x, dtype=native_dtype(dtype), device=_device_like(x, device))
+
+
+tril = xp.tril
+triu = xp.triu
+
+
+def zeros(shape, *, dtype=None, device=None):
+    """Return a tensor of zeros."""
+    return torch.zeros(shape, dtype=floating_dtype(dtype), device=native_device(device))
+
+
+def zeros_like(x, /, *, dtype=None, device=None):
+    """Return zeros of the shape of `x`."""
+    return torch.zeros_like(x, dtype=native_dtype(dtype), device=_device_like(x, device))
+
+
+def _device_like(x, device):
+    return x.device if device is None else native_device(device)
+
+
+def _host_array(obj, dtype):
+    # The values as a NumPy array, and the data type that the tensor is to have.
+    other = owner(obj)
+    if other is not None:
+        return other.to_numpy(obj), dtype or native_dtype(other.dtype_name(obj.dtype))
+    array = np.asarray(obj)
+    if array.dtype.kind not in "biufc":
+        raise TypeError(f"expected numbers, got an array of dtype {array.dtype}")
+    if dtype is None and array.dtype.kind in "fc" and not hasattr(obj, "__array__"):
+        dtype = python_dtype(array.dtype.type().item())
+    return array, dtype
+
+
+def _writable(array):
+    # torch.from_numpy warns of read-only memory; other byte orders and negative strides it rejects.
+    is_plain = array.flags.writeable and array.dtype.isnative and min(array.strides, default=0) >= 0
+    return array if is_plain else np.array(array, dtype=array.dtype.newbyteorder("="), order="C")

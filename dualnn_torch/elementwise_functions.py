@@ -1,0 +1,73 @@
+"""The element-wise functions of the array API standard."""
+
+from __future__ import annotations
+
+import array_api_compat.torch as xp
+
+abs = xp.abs
+acos = xp.acos
+acosh = xp.acosh
+add = xp.add
+asin = xp.asin
+asinh = xp.asinh
+atan = xp.atan
+atan2 = xp.atan2
+atanh = xp.atanh
+bitwise_and = xp.bitwise_and
+bitwise_invert = xp.bitwise_invert
+bitwise_left_shift = xp.bitwise_left_shift
+bitwise_or = xp.bitwise_or
+bitwise_right_shift = xp.bitwise_right_shift
+bitwise_xor = xp.bitwise_xor
+ceil = xp.ceil
+clip = xp.clip
+conj = xp.conj
+copysign = xp.copysign
+cos = xp.cos
+cosh = xp.cosh
+divide = xp.divide
+equal = xp.equal
+exp = xp.exp
+expm1 = xp.expm1
+floor = xp.floor
+floor_divide = xp.floor_divide
+greater = xp.greater
+greater_equal = xp.greater_equal
+hypot = xp.hypot
+imag = xp.imag
+isfinite = xp.isfinite
+isinf = xp.isinf
+isnan = xp.isnan
+less = xp.less
+less_equal = xp.less_equal
+log = xp.log
+log10 = xp.log10
+log1p = xp.log1p
+log2 = xp.log2
+logaddexp = xp.logaddexp
+logical_and = xp.logical_and
+logical_not = xp.logical_not
+logical_or = xp.logical_or
+logical_xor = xp.logical_xor
+maximum = xp.maximum
+minimum = xp.minimum
+multiply = xp.multiply
+negative = xp.negative
+nextafter = xp.nextafter
+not_equal = xp.not_equal
+positive = xp.positive
+pow = xp.pow
+real = xp.real
+reciprocal = xp.reciprocal
+remainder = xp.remainder
+round = xp.round
+sign = xp.sign
+signbit = xp.signbit
+sin = xp.sin
+sinh = xp.sinh
+sqrt = xp.sqrt
+square = xp.square
+subtract = xp.subtract
+tan = xp.tan
+tanh = xp.tanh
+trunc = xp.trunc

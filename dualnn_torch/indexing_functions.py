@@ -1,0 +1,19 @@
+"""The indexing functions of the array API standard."""
+
+from __future__ import annotations
+
+import array_api_compat.torch as xp
+
+
+def take(x, indices, /, *, axis=None):
+    """Return the elements of `x` at these indices (of any shape) along an axis."""
+    if axis is None:
+        if x.ndim != 1:
+            raise ValueError(f"expected an axis for a tensor of {x.ndim} dimensions, got None")
+        axis = 0
+    axis = axis + x.ndim if axis < 0 else axis
+    taken = xp.take(x, indices.reshape(-1), axis=axis)
+    return taken if indices.ndim == 1 else taken.unflatten(axis, indices.shape)
+
+
+take_along_axis = xp.take_along_axis

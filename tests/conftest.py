@@ -1,0 +1,34 @@
+"""Fixtures: every test that takes `nn` or `backend` runs once on each backend."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import pytest
+
+import dualnn as dn
+from dualnn.defaults import defaults
+
+BACKENDS = ("torch", "tensorflow")
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request):
+    """The name of a backend, which is the default one during the test."""
+    dn.use(request.param)
+    return request.param
+
+
+@pytest.fixture
+def nn(backend):
+    """A backend: its array namespace and primitives."""
+    return dn.backend(backend)
+
+
+@pytest.fixture(autouse=True)
+def _fresh_defaults():
+    before = (defaults.backend, defaults.device, defaults.dtype)
+    yield
+    defaults.backend, defaults.device, defaults.dtype = before
