@@ -340,6 +340,7 @@ _BY_NAME: dict[str, type[Initializer]] = {
     "variance_scaling": VarianceScaling,
     "zeros": Zeros,
 }
+_BY_NAME |= {"uniform": RandomUniform, "normal": RandomNormal}  # as in Keras
 _BY_NAME |= {initializer.__name__: initializer for initializer in _BY_NAME.values()}
 
 

@@ -207,6 +207,14 @@ class Optimizer:
         self.apply(gradients, variables)
 
     def _require_known(self, nn: Backend, variables: Sequence[Any], slots: Sequence[Slots]) -> None:
+        """Raise a ValueError if the slots are not those of these variables."""
+        for state in slots:
+            for slot in state.values():
+                if not nn.is_tensor(slot):
+                    framework = type(slot).__module__.partition(".")[0]
+                    raise ValueError(
+                        f"{self.name}: its slots belong to {framework}, the variables to {nn.name}"
+                    )
         shapes = [tuple(variable.shape) for variable in variables]
         known = [{name: tuple(slot.shape) for name, slot in state.items()} for state in slots]
         if known != [dict.fromkeys(self.slot_names, shape) for shape in shapes]:

@@ -46,17 +46,16 @@ def asarray(obj, /, *, dtype=None, device=None, copy=None):
     >>> nn.dtype_name(nn.asarray([1.0, 2.0]).dtype), nn.dtype_name(nn.asarray([1, 2]).dtype)
     ('float32', 'int64')
     """
+    dtype = native_dtype(dtype)
     if is_tensor(obj):
-        result = obj if dtype is None else tf.cast(obj, native_dtype(dtype))
+        result = obj if dtype is None else tf.cast(obj, dtype)
         result = result if device is None else to_device(result, device)
-        is_shared = result is obj
     else:
-        array, dtype = _host_array(obj, native_dtype(dtype))
         with on_device(device):
-            result, is_shared = tf.constant(array, dtype), False
-    if copy is False and not is_shared:
+            result = _host_tensor(obj, dtype)
+    if copy is False and result is not obj:
         raise ValueError(f"expected memory to share (copy=False), got {type(obj).__name__}; use copy=None")
-    return tf.identity(result) if copy and is_shared else result
+    return tf.identity(result) if copy and result is obj else result
 
 
 def empty(shape, *, dtype=None, device=None):
@@ -149,14 +148,14 @@ def _diagonals(x):
     return tf.range(columns) - tf.range(rows)[:, None]
 
 
-def _host_array(obj, dtype):
-    # The values as a NumPy array, and the data type that the tensor is to have.
+def _host_tensor(obj, dtype):
     other = owner(obj)
     if other is not None:
-        return other.to_numpy(obj), dtype or native_dtype(other.dtype_name(obj.dtype))
+        dtype = dtype or native_dtype(other.dtype_name(obj.dtype))
+        return tf.cast(tf.constant(other.to_numpy(obj)), dtype)
     array = np.asarray(obj)
     if array.dtype.kind not in "biufc":
         raise TypeError(f"expected numbers, got an array of dtype {array.dtype}")
     if dtype is None and array.dtype.kind in "fc" and not hasattr(obj, "__array__"):
         dtype = python_dtype(array.dtype.type().item())
-    return array if dtype is None else array.astype(dtype.as_numpy_dtype, copy=False), dtype
+    return tf.constant(array if dtype is None else array.astype(dtype.as_numpy_dtype, copy=False))

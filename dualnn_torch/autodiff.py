@@ -55,7 +55,7 @@ class GradientTape:
     def __init__(self, persistent=False):
         self._persistent = persistent
         self._borrowed = []  # tensors that require a gradient only as long as this tape is open
-        self._variables = None
+        self._leaves = None  # the nodes at which the last gradient found variables and watched tensors
         self._forget()
 
     def __enter__(self):
@@ -187,9 +187,9 @@ class GradientTape:
         Raises:
             RuntimeError: `gradient` was not called yet.
         """
-        if self._variables is None:
+        if self._leaves is None:
             raise RuntimeError("torch knows only after gradient() which variables were used; call it first")
-        return tuple(self._variables)
+        return tuple(node.variable for node in self._leaves if is_variable(node.variable))
 
     def _check_recording(self, what):
         if self not in _open.tapes:
@@ -204,12 +204,12 @@ class GradientTape:
         _open.tapes.append(self)
         self._marks.append(_next_number())
         self._grad_mode = torch.is_grad_enabled()
-        torch.set_grad_enabled(True)
+        _set_grad_mode(True)
 
     def _stop(self):
         _open.tapes.remove(self)
         self._marks.append(_next_number())
-        torch.set_grad_enabled(self._grad_mode)
+        _set_grad_mode(self._grad_mode)
 
     def _forget(self):
         self._marks = []  # the next node's number each time recording began or ended
@@ -248,18 +248,20 @@ class GradientTape:
                 self._forget()
 
     def _pull_back(self, targets, sources, seeds):
-        outputs = [self._origin(target) for target in targets]
-        seeds = [seed for seed, output in zip(seeds, outputs, strict=True) if output is not None]
-        outputs = [output for output in outputs if output is not None]
+        asked = [
+            (origin, seed)
+            for target, seed in zip(targets, seeds, strict=True)
+            if (origin := self._origin(target)) is not None
+        ]
         origins = [self._origin(source) for source in sources]
         inputs = [origin for origin in origins if origin is not None]
-        create_graph = _is_recording()
-        if not create_graph:
-            seeds = [seed.detach() for seed in seeds]
-        recorded_all = self._recorded_all(outputs)
-        if not inputs or not outputs:
+        is_complete = self._recorded_all([origin for origin, _ in asked])
+        if not asked or not inputs:
             return [None] * len(sources)
-        if recorded_all:
+        create_graph = _is_recording()
+        outputs = [origin for origin, _ in asked]
+        seeds = [seed if create_graph else seed.detach() for _, seed in asked]
+        if is_complete:
             retain_graph = create_graph or self._persistent or self._overlaps
             gradients = _grad(outputs, inputs, seeds, retain_graph, create_graph)
         else:
@@ -274,32 +276,30 @@ class GradientTape:
             return self._watched[id(tensor)][1]
         if not tensor.requires_grad:
             return None
-        if tensor.grad_fn is not None:
-            return tensor if self._recorded(tensor.grad_fn) else None
-        only_others_watch_it = any(tensor is other for tape in _open.tapes for other in tape._borrowed)
-        return None if only_others_watch_it else tensor
+        if tensor.grad_fn is None:
+            return None if _is_borrowed(tensor) else tensor
+        return tensor if self._recorded(tensor.grad_fn) else None
 
     def _recorded(self, node):
         return bisect(self._marks, node._sequence_nr()) % 2 == 1
 
     def _recorded_all(self, outputs):
-        """Return whether this tape recorded all that the outputs come from; note the variables there."""
-        complete, leaves = True, []
-        seen, nodes = set(), [_edge(output)[0] for output in outputs]
-        while nodes:
-            node = nodes.pop()
-            if node in seen:
+        """Return whether this tape recorded all that the outputs come from; note the leaves there."""
+        is_complete, self._leaves = True, []
+        nodes = [_edge(output)[0] for output in outputs]
+        seen = {None, *nodes}
+        for node in nodes:  # the list grows
+            edges = node.next_functions
+            if not edges:
+                self._leaves.append(node)
+            elif bisect(self._marks, node._sequence_nr()) % 2 == 0:
+                is_complete = False
                 continue
-            seen.add(node)
-            number = node._sequence_nr()
-            if number == _LEAF:
-                leaves.append(node.variable)
-            elif bisect(self._marks, number) % 2 == 1:
-                nodes.extend([child for child, _ in node.next_functions if child is not None])
-            else:
-                complete = False
-        self._variables = [leaf for leaf in leaves if is_variable(leaf)]
-        return complete
+            for child, _ in edges:
+                if child not in seen:
+                    seen.add(child)
+                    nodes.append(child)
+        return is_complete
 
 
 def value_and_grad(fun, /, argnums=0, has_aux=False):
@@ -332,12 +332,18 @@ def value_and_grad(fun, /, argnums=0, has_aux=False):
 
     @functools.wraps(fun)
     def transformed(*args, **kwargs):
-        nested = _is_recording()
-        with _recording_everything():
-            inputs, structure = _flatten(_select(args, argnums), functools.partial(_alias, nested=nested))
+        nested, grad_mode = _is_recording(), torch.is_grad_enabled()
+        leaves, structure = optree.tree_flatten(_select(args, argnums))
+        _open.transforms += 1
+        _set_grad_mode(True)
+        try:
+            inputs = [_alias(leaf, nested) for leaf in leaves]
             result = fun(*_replace(args, argnums, structure.unflatten(inputs)), **kwargs)
-            value = _checked_scalar(_value(result, has_aux))
+            value = _checked_scalar(result, has_aux)
             gradients = _grad_of_scalar(value, inputs, create_graph=nested)
+        finally:
+            _set_grad_mode(grad_mode)
+            _open.transforms -= 1
         return (result if nested else _detached(result)), structure.unflatten(gradients)
 
     return transformed
@@ -394,14 +400,13 @@ def _is_recording():
     return bool(_open.tapes) or _open.transforms > 0
 
 
-@contextlib.contextmanager
-def _recording_everything():
-    _open.transforms += 1
-    try:
-        with torch.enable_grad():
-            yield
-    finally:
-        _open.transforms -= 1
+def _set_grad_mode(mode):
+    if mode != torch.is_grad_enabled():  # asking is the cheaper part
+        torch.set_grad_enabled(mode)
+
+
+def _is_borrowed(tensor):
+    return any(tensor is other for tape in _open.tapes for other in tape._borrowed)
 
 
 # ---------------------------------------------------------------- asking torch for gradients
@@ -500,6 +505,8 @@ def _flatten(tree, convert):
 
 
 def _tensors(tree):
+    if isinstance(tree, torch.Tensor):
+        return [tree]
     return [_checked(leaf) for leaf in optree.tree_leaves(tree, none_is_leaf=True)]
 
 
@@ -567,23 +574,22 @@ def _alias(leaf, nested):
     return leaf.detach().requires_grad_()
 
 
-def _value(result, has_aux):
-    if not has_aux:
-        return result
-    if not isinstance(result, tuple) or len(result) != 2:
-        raise TypeError(f"expected a function that returns (value, aux), for has_aux, got {_kind(result)}")
-    return result[0]
-
-
-def _checked_scalar(value):
-    is_tensor = isinstance(value, torch.Tensor)
-    if not is_tensor or not value.is_floating_point():
-        what = dtype_name(value.dtype) if is_tensor else _kind(value)
+def _checked_scalar(result, has_aux):
+    """Return the scalar among what a function to differentiate returned."""
+    if has_aux:
+        if not isinstance(result, tuple) or len(result) != 2:
+            raise TypeError(f"expected a function that returns (value, aux), for has_aux, got {_kind(result)}")
+        result = result[0]
+    is_tensor = isinstance(result, torch.Tensor)
+    if not is_tensor or not result.is_floating_point():
+        what = dtype_name(result.dtype) if is_tensor else _kind(result)
         raise TypeError(f"expected a function that returns a tensor of real numbers, got {what}")
-    if value.ndim != 0:
-        raise ValueError(f"expected a function that returns a scalar, got shape {tuple(value.shape)}")
-    return value
+    if result.ndim != 0:
+        raise ValueError(f"expected a function that returns a scalar, got shape {tuple(result.shape)}")
+    return result
 
 
 def _detached(tree):
+    if isinstance(tree, torch.Tensor):
+        return tree.detach()
     return optree.tree_map(lambda leaf: leaf.detach() if isinstance(leaf, torch.Tensor) else leaf, tree)

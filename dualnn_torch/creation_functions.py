@@ -40,20 +40,17 @@ def asarray(obj, /, *, dtype=None, device=None, copy=None):
     >>> nn.dtype_name(nn.asarray([1.0, 2.0]).dtype), nn.dtype_name(nn.asarray([1, 2]).dtype)
     ('float32', 'int64')
     """
+    dtype = native_dtype(dtype)
     if isinstance(obj, torch.Tensor):
-        source, dtype, is_shared = obj, native_dtype(dtype), True
-        device = obj.device if device is None else native_device(device)
-    elif type(obj) in (bool, int, float, complex):
-        dtype = python_dtype(obj) if dtype is None else native_dtype(dtype)
-        source, is_shared = torch.tensor(obj, dtype=dtype), False
-        device = native_device(device)
+        source, device = obj, _device_like(obj, device)
     else:
-        array, dtype = _host_array(obj, native_dtype(dtype))
-        writable = _writable(array)
-        source, is_shared = torch.from_numpy(writable), writable is obj
+        is_number = type(obj) in (bool, int, float, complex)
+        source = (
+            torch.tensor(obj, dtype=dtype or python_dtype(obj)) if is_number else _host_tensor(obj, dtype)
+        )
         device = native_device(device)
-    result = source.to(device, dtype, copy=copy is True and is_shared)
-    if copy is False and not (is_shared and result is source):
+    result = source.to(device, dtype, copy=copy is True)
+    if copy is False and not _shares_memory(result, obj):
         raise ValueError(f"expected memory to share (copy=False), got {type(obj).__name__}; use copy=None")
     return result
 
@@ -122,20 +119,27 @@ def _device_like(x, device):
     return x.device if device is None else native_device(device)
 
 
-def _host_array(obj, dtype):
-    # The values as a NumPy array, and the data type that the tensor is to have.
+@torch.compiler.assume_constant_result  # lists and arrays are constants of compiled code
+def _host_tensor(obj, dtype):
     other = owner(obj)
     if other is not None:
-        return other.to_numpy(obj), dtype or native_dtype(other.dtype_name(obj.dtype))
+        dtype = dtype or native_dtype(other.dtype_name(obj.dtype))
+        return torch.from_numpy(other.to_numpy(obj)).to(dtype)
     array = np.asarray(obj)
     if array.dtype.kind not in "biufc":
         raise TypeError(f"expected numbers, got an array of dtype {array.dtype}")
     if dtype is None and array.dtype.kind in "fc" and not hasattr(obj, "__array__"):
         dtype = python_dtype(array.dtype.type().item())
-    return array, dtype
+    return torch.from_numpy(_writable(array)).to(dtype)
 
 
 def _writable(array):
     # torch.from_numpy warns of read-only memory; other byte orders and negative strides it rejects.
     is_plain = array.flags.writeable and array.dtype.isnative and min(array.strides, default=0) >= 0
     return array if is_plain else np.array(array, dtype=array.dtype.newbyteorder("="), order="C")
+
+
+def _shares_memory(tensor, obj):
+    if isinstance(obj, np.ndarray):
+        return tensor.data_ptr() == obj.ctypes.data
+    return isinstance(obj, torch.Tensor) and tensor.data_ptr() == obj.data_ptr()

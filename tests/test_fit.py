@@ -287,3 +287,12 @@ def test_verbose_two_prints_a_line_an_epoch(backend, capsys):
     assert len(lines) == 2 and lines[1].startswith("Epoch 2/2") and "loss" in lines[1]
     linear().fit(x, y, epochs=2, verbose=0)
     assert capsys.readouterr().out == ""
+
+
+def test_a_copy_has_its_own_regularized_weights(backend):
+    model = dn.Sequential([dn.layers.Dense(1, kernel_initializer="ones", kernel_regularizer="l2")])
+    model(np.ones((1, 4), "float32"))
+    twin = model.on()
+    twin.set_weights([np.zeros((4, 1)), np.zeros(1)])
+    penalties = [float(m.nn.to_numpy(m.losses[0])) for m in (model, twin)]
+    assert penalties == [pytest.approx(0.04), 0.0]

@@ -199,8 +199,8 @@ def test_reductions_and_weights(nn, case):
     np.testing.assert_allclose(value("mean"), expected.mean(), **near)
     np.testing.assert_allclose(value("sum"), expected.sum(), **near)
     np.testing.assert_allclose(value(None), expected, **near)
-    for given in (weight, weight[:, None], nn.asarray(weight), weight.tolist()):
-        np.testing.assert_allclose(value("sum_over_batch_size", given), (expected * weight).mean(), **near)
+    for weights in (weight, weight[:, None], nn.asarray(weight), weight.tolist()):
+        np.testing.assert_allclose(value("sum_over_batch_size", weights), (expected * weight).mean(), **near)
     np.testing.assert_allclose(value("sum", weight), (expected * weight).sum(), **near)
     np.testing.assert_allclose(value("none", weight), expected * weight, **near)
     weighted_mean = (expected * weight).sum() / weight.sum()
@@ -225,9 +225,7 @@ def test_weights_of_samples_or_of_values(nn):
 # ------------------------------------------------------------------ shapes
 
 
-@pytest.mark.parametrize(
-    "case", ["mse", "mae", "huber", "binary", "binary logits", "hinge", "poisson", "kld"]
-)
+@pytest.mark.parametrize("case", ["mse", "mae", "huber", "binary", "binary logits", "hinge", "poisson"])
 def test_a_column_and_a_vector_are_the_same_numbers(nn, case):
     loss = CASES[case][0]
     t, p = BINARY[:, 0].astype(float), SIGMOID[:, 0]
@@ -432,7 +430,7 @@ MSE, BINARY_LOSS = losses.MeanSquaredError(), losses.BinaryCrossentropy()
             MSE,
             np.zeros((5, 2)),
             (None, 3),
-            r"mean_squared_error: expected y_true of the shape \(None, 3\) of the model's output, got \(5, 2\)$",
+            r"mean_squared_error: expected y_true of the shape \(None, 3\) .* output, got \(5, 2\)$",
         ),
         (MSE, np.zeros(5), (None, 3), r"got \(5,\)"),
         (MSE, np.zeros((5, 1)), (4, 1), r"got \(5, 1\)"),

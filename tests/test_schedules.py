@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -63,7 +64,7 @@ def test_cosine_decay_after_a_warmup():
 )
 def test_cosine_decay_restarts(t_mul, starts):
     schedule = schedules.CosineDecayRestarts(1.0, 10, t_mul=t_mul, m_mul=0.5, alpha=0.25)
-    for i, (start, end) in enumerate(zip(starts, starts[1:], strict=False)):
+    for i, (start, end) in enumerate(itertools.pairwise(starts)):
         top = 0.75 * 0.5**i + 0.25
         assert schedule(start) == pytest.approx(top, rel=1e-15)
         assert schedule((start + end) // 2) == pytest.approx((top + 0.25) / 2, rel=1e-15)

@@ -58,7 +58,7 @@ class Layer:
     _trainable: bool = True
     _place: Place | None = None
     _seed: Seed | None = None
-    _regularizers: dict[str, regularizers.Regularizer] = {}  # noqa: RUF012 - replaced, never changed
+    _regularized: tuple[tuple[str, regularizers.Regularizer], ...] = ()
     _added_losses: tuple[Tensor, ...] = ()
     _output_shape: Any = None
 
@@ -127,7 +127,7 @@ class Layer:
                 f"call it in build(self, input_shape)"
             )
         shape = (shape,) if isinstance(shape, int) else tuple(shape)
-        name = name or str(len(tree.own_slots(self)) + len(self._pending))
+        name = name or str(len(self._pending))
         generator = random.Generator(self.random_key(name))
         value = initializers.get(initializer or "glorot_uniform")(shape, generator)
         variable = self.add_variable(value, dtype=dtype or self._place.dtype, trainable=trainable, name=name)
@@ -202,14 +202,13 @@ class Layer:
     ) -> Any:
         self._settle(call.place)
         args = tuple(self._convert(x, call.place) for x in args)
-        fresh = not self.built
-        if fresh:
-            self._build(args)
-        if self.input_spec is not None:
-            self.input_spec.check(self.name, shapes_of(args[0]))
-        outer = call.training
+        fresh, outer = not self.built, call.training
         call.training = outer if training is None else training
         try:
+            if fresh:
+                self._build(args)
+            if self.input_spec is not None:
+                self.input_spec.check(self.name, shapes_of(args[0]))
             if self._takes_training:
                 kwargs = {**kwargs, "training": call.training}
             output = self.call(*args, **kwargs)
@@ -228,13 +227,13 @@ class Layer:
     def _build(self, args: tuple[Any, ...]) -> None:
         self._pending: list[tuple[Any, regularizers.Regularizer | None]] = []
         self.build(shapes_of(args[0]) if args else ())
-        regularized = {id(variable): function for variable, function in self._pending if function}
-        self._regularizers = {
-            slot.path: regularized[id(slot.variable)]
+        pending = self.__dict__.pop("_pending")  # its variables are to be found under their own names
+        functions = {id(variable): function for variable, function in pending if function}
+        self._regularized = tuple(
+            (slot.path, functions[id(slot.variable)])
             for slot in tree.own_slots(self)
-            if id(slot.variable) in regularized
-        }
-        del self._pending
+            if id(slot.variable) in functions
+        )
         self.built = True
 
     def _settle(self, place: Place) -> None:
@@ -387,11 +386,9 @@ class Layer:
     def losses(self) -> list[Tensor]:
         """The regularizers' values now, and what `add_loss` was given in the last call."""
         penalties = [
-            function(slot.get())
+            function(tree.held(layer, path))
             for _, layer in tree.walk(self)
-            if layer._regularizers
-            for slot in tree.own_slots(layer)
-            if (function := layer._regularizers.get(slot.path)) is not None
+            for path, function in layer._regularized
         ]
         return [*penalties, *self._added_losses]
 

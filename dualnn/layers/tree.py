@@ -69,6 +69,14 @@ def own_slots(layer: Layer, prefix: str = "", trainable: bool = True) -> list[Sl
     ]
 
 
+def held(layer: Layer, path: str) -> Tensor:
+    """Return what a layer holds under a path of its own: a variable, or a step's own tensor."""
+    value: Any = vars(layer)
+    for part in path.split("."):
+        value = value[part] if isinstance(value, dict) else value[int(part)]
+    return value
+
+
 @contextmanager
 def bound(slots: list[Slot], values: list[Tensor]) -> Iterator[Callable[[], list[Tensor]]]:
     """Put tensors in the place of variables while the block runs: the step's own copy of the state.
