@@ -19,8 +19,8 @@ def linear(x: Tensor) -> Tensor:
     """Return ``x``.
 
     >>> import dualnn as dn
-    >>> dn.activations.linear(dn.backend().asarray([1.5, -2.5])).tolist()
-    [1.5, -2.5]
+    >>> float(dn.activations.linear(dn.backend().asarray(-2.5)))
+    -2.5
     """
     return x
 
@@ -185,8 +185,8 @@ def softmax(x: Tensor, axis: int = -1) -> Tensor:
     """Return ``exp(x) / sum(exp(x))`` along an axis.
 
     >>> import dualnn as dn
-    >>> dn.activations.softmax(dn.backend().zeros((4,))).tolist()
-    [0.25, 0.25, 0.25, 0.25]
+    >>> float(dn.activations.softmax(dn.backend().zeros((4,)))[0])
+    0.25
     """
     return namespace(x).softmax(x, axis)
 
@@ -195,8 +195,8 @@ def log_softmax(x: Tensor, axis: int = -1) -> Tensor:
     """Return the logarithm of the softmax along an axis.
 
     >>> import dualnn as dn
-    >>> dn.activations.log_softmax(dn.backend().zeros((1, 1))).tolist()
-    [[0.0]]
+    >>> round(float(dn.activations.log_softmax(dn.backend().zeros((2,)))[0]), 4)
+    -0.6931
     """
     return namespace(x).log_softmax(x, axis)
 

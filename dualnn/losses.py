@@ -135,8 +135,8 @@ def mean_squared_error(y_true: Any, y_pred: Any) -> Tensor:
     """Return ``mean((y_true - y_pred)**2)`` over the last axis.
 
     >>> import dualnn as dn
-    >>> dn.losses.mean_squared_error([[0.0, 1.0]], [[2.0, 1.0]]).tolist()
-    [2.0]
+    >>> float(dn.losses.mean_squared_error([[0.0, 1.0]], [[2.0, 1.0]])[0])
+    2.0
     """
     nn, y_true, y_pred = same_shape(y_true, y_pred)
     return nn.mean(nn.square(y_true - y_pred), axis=-1)
@@ -146,8 +146,8 @@ def mean_absolute_error(y_true: Any, y_pred: Any) -> Tensor:
     """Return ``mean(abs(y_true - y_pred))`` over the last axis.
 
     >>> import dualnn as dn
-    >>> dn.losses.mean_absolute_error([[0.0, 1.0]], [[2.0, 1.0]]).tolist()
-    [1.0]
+    >>> float(dn.losses.mean_absolute_error([[0.0, 1.0]], [[2.0, 1.0]])[0])
+    1.0
     """
     nn, y_true, y_pred = same_shape(y_true, y_pred)
     return nn.mean(nn.abs(y_true - y_pred), axis=-1)
@@ -157,8 +157,8 @@ def mean_absolute_percentage_error(y_true: Any, y_pred: Any) -> Tensor:
     """Return ``100 * mean(abs((y_true - y_pred) / max(abs(y_true), 1e-7)))`` over the last axis.
 
     >>> import dualnn as dn
-    >>> dn.losses.mean_absolute_percentage_error([[4.0, 1.0]], [[2.0, 1.0]]).tolist()
-    [25.0]
+    >>> float(dn.losses.mean_absolute_percentage_error([[4.0, 1.0]], [[2.0, 1.0]])[0])
+    25.0
     """
     nn, y_true, y_pred = same_shape(y_true, y_pred)
     return 100.0 * nn.mean(nn.abs((y_true - y_pred) / nn.maximum(nn.abs(y_true), EPSILON)), axis=-1)
@@ -170,8 +170,8 @@ def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> Tensor:
     Numbers below 1e-7 count as 1e-7.
 
     >>> import dualnn as dn
-    >>> dn.losses.mean_squared_logarithmic_error([[3.0, 1.0]], [[3.0, 1.0]]).tolist()
-    [0.0]
+    >>> float(dn.losses.mean_squared_logarithmic_error([[3.0, 1.0]], [[3.0, 1.0]])[0])
+    0.0
     """
     nn, y_true, y_pred = same_shape(y_true, y_pred)
     log_true, log_pred = (nn.log1p(nn.maximum(x, EPSILON)) for x in (y_true, y_pred))
@@ -184,8 +184,8 @@ def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> Tensor:
     The mean over the last axis, with ``e = y_pred - y_true`` (Huber, 1964).
 
     >>> import dualnn as dn
-    >>> dn.losses.huber([[0.0, 0.0]], [[1.0, 3.0]]).tolist()
-    [1.5]
+    >>> float(dn.losses.huber([[0.0, 0.0]], [[1.0, 3.0]])[0])
+    1.5
     """
     nn, y_true, y_pred = same_shape(y_true, y_pred)
     error = y_pred - y_true
@@ -198,8 +198,8 @@ def log_cosh(y_true: Any, y_pred: Any) -> Tensor:
     """Return ``mean(log(cosh(y_pred - y_true)))`` over the last axis, without overflow.
 
     >>> import dualnn as dn
-    >>> dn.losses.log_cosh([[0.0, 0.0]], [[1.0, -1.0]]).shape == (1,)
-    True
+    >>> round(float(dn.losses.log_cosh([[0.0, 0.0]], [[1.0, -1.0]])[0]), 4)
+    0.4338
     """
     nn, y_true, y_pred = same_shape(y_true, y_pred)
     error = y_pred - y_true
@@ -219,8 +219,8 @@ def binary_crossentropy(
 
     >>> import dualnn as dn
     >>> loss = dn.losses.binary_crossentropy([[1.0], [0.0]], [[0.0], [0.0]], from_logits=True)
-    >>> [round(value, 4) for value in loss.tolist()]
-    [0.6931, 0.6931]
+    >>> round(float(loss[0]), 4)
+    0.6931
     """
     nn, y_true, y_pred = same_shape(y_true, y_pred)
     if label_smoothing:
@@ -248,8 +248,8 @@ def categorical_crossentropy(
 
     >>> import dualnn as dn
     >>> loss = dn.losses.categorical_crossentropy([[0.0, 1.0]], [[0.5, 0.5]])
-    >>> [round(value, 4) for value in loss.tolist()]
-    [0.6931]
+    >>> round(float(loss[0]), 4)
+    0.6931
     """
     nn, y_true, y_pred = same_shape(y_true, y_pred)
     if label_smoothing:
@@ -273,8 +273,8 @@ def sparse_categorical_crossentropy(y_true: Any, y_pred: Any, from_logits: bool 
 
     >>> import dualnn as dn
     >>> loss = dn.losses.sparse_categorical_crossentropy([1], [[0.5, 0.5]])
-    >>> [round(value, 4) for value in loss.tolist()]
-    [0.6931]
+    >>> round(float(loss[0]), 4)
+    0.6931
     """
     nn, y_true, y_pred = class_indices(y_true, y_pred)
     index = nn.expand_dims(y_true, axis=-1)
@@ -290,8 +290,8 @@ def kl_divergence(y_true: Any, y_pred: Any) -> Tensor:
     """Return ``sum(t * log(t / p))`` over the last axis, both clipped to [1e-7, 1].
 
     >>> import dualnn as dn
-    >>> dn.losses.kl_divergence([[0.5, 0.5]], [[0.5, 0.5]]).tolist()
-    [0.0]
+    >>> float(dn.losses.kl_divergence([[0.5, 0.5]], [[0.5, 0.5]])[0])
+    0.0
     """
     nn, y_true, y_pred = same_shape(y_true, y_pred)
     t, p = nn.clip(y_true, EPSILON, 1.0), nn.clip(y_pred, EPSILON, 1.0)
@@ -302,8 +302,8 @@ def poisson(y_true: Any, y_pred: Any) -> Tensor:
     """Return ``mean(y_pred - y_true * log(y_pred + 1e-7))`` over the last axis.
 
     >>> import dualnn as dn
-    >>> dn.losses.poisson([[0.0, 0.0]], [[1.0, 3.0]]).tolist()
-    [2.0]
+    >>> float(dn.losses.poisson([[0.0, 0.0]], [[1.0, 3.0]])[0])
+    2.0
     """
     nn, y_true, y_pred = same_shape(y_true, y_pred)
     return nn.mean(y_pred - y_true * nn.log(y_pred + EPSILON), axis=-1)
@@ -315,8 +315,8 @@ def hinge(y_true: Any, y_pred: Any) -> Tensor:
     If all of `y_true` is 0 or 1, a 0 counts as -1.
 
     >>> import dualnn as dn
-    >>> dn.losses.hinge([[-1.0, 1.0]], [[1.0, 0.5]]).tolist()
-    [1.25]
+    >>> float(dn.losses.hinge([[-1.0, 1.0]], [[1.0, 0.5]])[0])
+    1.25
     """
     nn, margin = _missed_margin(y_true, y_pred)
     return nn.mean(margin, axis=-1)
@@ -328,8 +328,8 @@ def squared_hinge(y_true: Any, y_pred: Any) -> Tensor:
     If all of `y_true` is 0 or 1, a 0 counts as -1.
 
     >>> import dualnn as dn
-    >>> dn.losses.squared_hinge([[-1.0, 1.0]], [[1.0, 0.5]]).tolist()
-    [2.125]
+    >>> float(dn.losses.squared_hinge([[-1.0, 1.0]], [[1.0, 0.5]])[0])
+    2.125
     """
     nn, margin = _missed_margin(y_true, y_pred)
     return nn.mean(nn.square(margin), axis=-1)
@@ -346,8 +346,8 @@ def categorical_hinge(y_true: Any, y_pred: Any) -> Tensor:
     """Return ``max(1 + max((1 - t) * y_pred) - sum(t * y_pred), 0)`` over the last axis, ``t`` one-hot.
 
     >>> import dualnn as dn
-    >>> dn.losses.categorical_hinge([[0.0, 1.0]], [[2.0, 0.5]]).tolist()
-    [2.5]
+    >>> float(dn.losses.categorical_hinge([[0.0, 1.0]], [[2.0, 0.5]])[0])
+    2.5
     """
     nn, y_true, y_pred = same_shape(y_true, y_pred)
     right = nn.sum(y_true * y_pred, axis=-1)
@@ -358,15 +358,16 @@ def categorical_hinge(y_true: Any, y_pred: Any) -> Tensor:
 def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> Tensor:
     """Return the negative cosine of the angle between the vectors along an axis: -1 for the same direction.
 
-    A vector shorter than the square root of 1e-7 counts as that long.
+    A vector shorter than 1e-7 counts as that long.
 
     >>> import dualnn as dn
-    >>> dn.losses.cosine_similarity([[0.0, 4.0]], [[0.0, 0.5]]).tolist()
-    [-1.0]
+    >>> float(dn.losses.cosine_similarity([[0.0, 4.0]], [[0.0, 0.5]])[0])
+    -1.0
     """
     nn, y_true, y_pred = same_shape(y_true, y_pred)
     squares = (nn.sum(nn.square(x), axis=axis, keepdims=True) for x in (y_true, y_pred))
-    true_length, pred_length = (nn.sqrt(nn.maximum(square, EPSILON)) for square in squares)
+    # The maximum inside of the root, as the root's slope at 0 is infinite.
+    true_length, pred_length = (nn.sqrt(nn.maximum(square, EPSILON**2)) for square in squares)
     return -nn.sum((y_true / true_length) * (y_pred / pred_length), axis=axis)
 
 

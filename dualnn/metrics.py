@@ -466,8 +466,8 @@ class R2Score(Metric):
     It is 0 where `y_true` is constant.
 
     >>> import dualnn as dn
-    >>> dn.metrics.R2Score()([[1.0], [4.0], [3.0]], [[2.0], [4.0], [4.0]])
-    0.5714285714285714
+    >>> round(dn.metrics.R2Score()([[1.0], [4.0], [3.0]], [[2.0], [4.0], [4.0]]), 4)
+    0.5714
     """
 
     sums = ("count", "sum", "squared_sum", "residual")

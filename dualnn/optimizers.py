@@ -249,7 +249,7 @@ class SGD(Optimizer):
     >>> optimizer = dn.optimizers.SGD(0.25, momentum=0.5)
     >>> for _ in range(2):
     ...     optimizer.apply([nn.asarray(1.0)], [w])
-    >>> float(w)                             # 1 - 0.25 - (0.125 + 0.25)
+    >>> float(nn.to_numpy(w))                             # 1 - 0.25 - (0.125 + 0.25)
     0.375
     """
 
@@ -300,7 +300,7 @@ class Adam(Optimizer):
     >>> nn = dn.backend()
     >>> w = nn.Variable(nn.asarray(1.0))
     >>> dn.optimizers.Adam(0.25).apply([nn.asarray(-3.0)], [w])
-    >>> round(float(w), 4)                   # the first step is the learning rate
+    >>> round(float(nn.to_numpy(w)), 4)                   # the first step is the learning rate
     1.25
     """
 
@@ -355,7 +355,7 @@ class AdamW(Adam):
     >>> nn = dn.backend()
     >>> w = nn.Variable(nn.asarray(2.0))
     >>> dn.optimizers.AdamW(0.25, weight_decay=0.5).apply([nn.asarray(-3.0)], [w])
-    >>> round(float(w), 4)                   # 2 - 2 * 0.25 * 0.5 + 0.25
+    >>> round(float(nn.to_numpy(w)), 4)                   # 2 - 2 * 0.25 * 0.5 + 0.25
     2.0
     """
 
@@ -387,7 +387,7 @@ class RMSprop(Optimizer):
     >>> nn = dn.backend()
     >>> w = nn.Variable(nn.asarray(1.0))
     >>> dn.optimizers.RMSprop(0.25, rho=0.75).apply([nn.asarray(-3.0)], [w])
-    >>> round(float(w), 4)                   # 1 + 0.25 * 3 / sqrt(0.25 * 9)
+    >>> round(float(nn.to_numpy(w)), 4)                   # 1 + 0.25 * 3 / sqrt(0.25 * 9)
     1.5
     """
 
@@ -445,7 +445,7 @@ class Adagrad(Optimizer):
     >>> nn = dn.backend()
     >>> w = nn.Variable(nn.asarray(1.0))
     >>> dn.optimizers.Adagrad(0.25, initial_accumulator_value=7.0).apply([nn.asarray(-3.0)], [w])
-    >>> round(float(w), 4)                   # 1 + 0.25 * 3 / sqrt(7 + 9)
+    >>> round(float(nn.to_numpy(w)), 4)                   # 1 + 0.25 * 3 / sqrt(7 + 9)
     1.1875
     """
 
@@ -494,7 +494,7 @@ class Adamax(Optimizer):
     >>> nn = dn.backend()
     >>> w = nn.Variable(nn.asarray(1.0))
     >>> dn.optimizers.Adamax(0.25).apply([nn.asarray(-3.0)], [w])
-    >>> round(float(w), 4)                   # the first step is the learning rate
+    >>> round(float(nn.to_numpy(w)), 4)                   # the first step is the learning rate
     1.25
     """
 

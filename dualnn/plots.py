@@ -85,7 +85,10 @@ def _plot_differences(ax: Axes, histories: Mapping[str, History]) -> None:
             if key in run.history and key in reference.history:
                 difference = _relative_difference(reference.history[key], run.history[key])
                 epochs = _epochs(reference)[: len(difference)]
-                ax.plot(epochs, difference, color=colour, linestyle=style, linewidth=1.6)
+                # the markers show an epoch that stands between two gaps
+                ax.plot(
+                    epochs, difference, color=colour, linestyle=style, linewidth=1.4, marker="o", markersize=3
+                )
     ax.axhline(EPSILON, color=GREY, linewidth=0.8, linestyle=":")
     ax.annotate(
         "float32's resolution",
@@ -96,6 +99,7 @@ def _plot_differences(ax: Axes, histories: Mapping[str, History]) -> None:
         ha="right",
         color=GREY,
         fontsize=8,
+        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 1},
     )
     ax.set_yscale("log")
     _tidy(ax, f"loss: relative difference from {first}")

@@ -46,8 +46,9 @@ def mix64(xp: ArrayNamespace, z: Tensor) -> Tensor:
         z: an int64 tensor of `xp`, of any shape.
 
     >>> import numpy as np
-    >>> mix64(np, np.asarray([0, 1]))
-    array([                   0, 6238072747940578789])
+    >>> import dualnn as dn
+    >>> dn.random.mix64(np, np.asarray([0, 1])).tolist()
+    [0, 6238072747940578789]
     """
     z = (z ^ _logical_right_shift(xp, z, 30)) * _MULTIPLIER_1
     z = (z ^ _logical_right_shift(xp, z, 27)) * _MULTIPLIER_2
@@ -75,8 +76,9 @@ def bits(
         An int64 tensor in which all 64 bits are random.
 
     >>> import numpy as np
-    >>> bits(np, 1234567, 0, (2,))
-    array([6457827717110365317, 3203168211198807973])
+    >>> import dualnn as dn
+    >>> dn.random.bits(np, 1234567, 0, (2,)).tolist()
+    [6457827717110365317, 3203168211198807973]
     """
     first = counter_start + 1
     index = xp.arange(first, math.prod(shape) + first, dtype=xp.int64, device=device)
@@ -94,8 +96,9 @@ def fold(xp: ArrayNamespace, key: Tensor, data: Tensor) -> Tensor:
         data: an int64 tensor of `xp` of the same shape, such as the number of a training step.
 
     >>> import numpy as np
+    >>> import dualnn as dn
     >>> step = np.asarray([7])
-    >>> int(fold(np, np.asarray([key(0)]), step)[0]) == key(0, 7)
+    >>> int(dn.random.fold(np, np.asarray([dn.random.key(0)]), step)[0]) == dn.random.key(0, 7)
     True
     """
     return mix64(xp, xp.bitwise_xor(key, _CHILDREN) + data * GOLDEN)
@@ -112,9 +115,10 @@ def key(seed: int, *path: int | str) -> int:
         An integer in the range of int64. Keys of different places differ, but for an accident of
         chance 2**-64, and ``key(seed, *path, n)`` is ``fold`` of ``key(seed, *path)`` and ``n``.
 
-    >>> key(0, "dropout", 3) == key(0, "dropout", 3)
+    >>> import dualnn as dn
+    >>> dn.random.key(0, "dropout", 3) == dn.random.key(0, "dropout", 3)
     True
-    >>> key(0, "dropout", 3) == key(0, "dropout", 4)
+    >>> dn.random.key(0, "dropout", 3) == dn.random.key(0, "dropout", 4)
     False
     """
     state = np.zeros(1, np.int64)

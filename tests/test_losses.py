@@ -165,6 +165,7 @@ CASES = {
         np.maximum(((1 - ONE_HOT) * NUMBERS).max(-1) - (ONE_HOT * NUMBERS).sum(-1) + 1, 0),
     ),
     "cosine": (losses.CosineSimilarity(), NUMBERS, OTHER_NUMBERS, cosine(NUMBERS, OTHER_NUMBERS)),
+    "cosine of zero": (losses.CosineSimilarity(), NUMBERS, np.zeros((N, K)), np.zeros(N)),
 }
 INPUT_SIZE = max(np.abs(x).max() for x in (NUMBERS, OTHER_NUMBERS, POSITIVE, COUNTS, LOGITS))
 
@@ -358,6 +359,10 @@ def test_gradients_by_logits(nn):
     np.testing.assert_allclose(sparse, expected, **near)
     dense = gradient(nn, losses.CategoricalCrossentropy(from_logits=True), np.eye(K)[classes], logits)
     np.testing.assert_allclose(dense, expected, **near)
+
+
+def test_gradient_of_the_cosine_of_zero_is_finite(nn):
+    assert np.all(np.isfinite(gradient(nn, losses.CosineSimilarity(), NUMBERS, np.zeros((N, K)))))
 
 
 def test_gradient_by_probabilities(nn):

@@ -1,0 +1,184 @@
+"""The command ``dualnn``: run a classification assignment on one backend or on both, and compare."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from dualnn import assignments, backends
+from dualnn.assignments import Agreement, Result
+from dualnn.training.callbacks import Callback
+
+BOTH = tuple(backends.INSTALL)
+NOT_INSTALLED = "not installed"
+
+AssignmentName = StrEnum("AssignmentName", {name: name for name in assignments.ASSIGNMENTS})
+
+
+class DtypeName(StrEnum):
+    """What ``--dtype`` may be."""
+
+    float32 = "float32"
+    float64 = "float64"
+
+
+app = typer.Typer(
+    help="One description of a neural network; PyTorch and TensorFlow both run it, to the same numbers.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,  # errors of usage are then a plain sentence, not a box
+    pretty_exceptions_enable=False,
+)
+
+
+def main() -> None:
+    """Run the command line; what a user can put right ends in one sentence and no traceback."""
+    try:
+        app()
+    except (ValueError, ImportError, OSError, RuntimeError) as error:
+        print(f"dualnn: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the versions of dualnn and of the frameworks.")
+    ] = False,
+) -> None:
+    if version:
+        print(f"dualnn {metadata.version('dualnn')}")
+        for name in backends.registered():
+            print(f"{name} {_framework_version(name)}")
+        raise typer.Exit
+
+
+@app.command()
+def run(
+    assignment: Annotated[AssignmentName, typer.Argument(help="The data set to classify.")],
+    backend: Annotated[
+        str | None, typer.Option(help=f"{', '.join(BOTH)} or both; by default as for dualnn.backend().")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1; by default the framework's.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="By default the assignment's own number.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="By default the assignment's own.")] = None,
+    seed: Annotated[int, typer.Option(help="Fixes the initial weights, shuffles and dropout masks.")] = 0,
+    dtype: Annotated[DtypeName, typer.Option(help="The floating-point type.")] = DtypeName.float32,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="The folder with the files of MNIST or Fashion-MNIST.")
+    ] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw the curves to this file: .png, .pdf, .svg.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress and no tables.")] = False,
+) -> None:
+    """Train and test the network of an assignment."""
+    console = Console(quiet=quiet)
+    results = []
+    for name in BOTH if backend == "both" else (backend or backends.backend().name,):
+        with _progress(f"{assignment.value} on {name}", quiet) as callbacks:
+            results.append(
+                assignments.run(
+                    assignment.value,
+                    name,
+                    device=device,
+                    dtype=dtype.value,
+                    epochs=epochs,
+                    batch_size=batch_size,
+                    seed=seed,
+                    folder=data_dir,
+                    callbacks=callbacks,
+                )
+            )
+    console.print(_results_table(results))
+    if len(results) == len(BOTH):
+        console.print(_agreement_table(assignments.agreement(*results), dtype.value))
+    if plot is not None:
+        from dualnn import plots  # here, since matplotlib is an extra
+
+        plots.history({result.backend: result.history for result in results}).savefig(plot)
+        console.print(f"The curves are in {plot}.")
+
+
+class _Advance(Callback):
+    """Moves a progress bar on by one for every epoch."""
+
+    def __init__(self, progress: Progress, description: str) -> None:
+        self._progress, self._description = progress, description
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        self._task = self._progress.add_task(self._description, total=self.params["epochs"], loss="")
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        self._progress.update(self._task, advance=1, loss=f"loss {(logs or {})['loss']:.4f}")
+
+
+@contextmanager
+def _progress(description: str, quiet: bool) -> Iterator[list[Callback]]:
+    """Show a progress bar on a terminal; yield the callbacks that move it."""
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield []
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("epochs"),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[loss]}"),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        yield [_Advance(progress, description)]
+
+
+def _results_table(results: list[Result]) -> Table:
+    table = Table(title=f"{results[0].assignment}, seed {results[0].seed}", title_justify="left")
+    table.add_column("backend")
+    table.add_column("device")
+    for heading in ("test accuracy", "seconds", "first loss", "last loss"):
+        table.add_column(heading, justify="right")
+    for result in results:
+        losses = result.history.history["loss"]
+        table.add_row(
+            f"{result.backend} {result.version}",
+            result.device,
+            f"{result.accuracy:.4f}",
+            f"{result.seconds:.1f}",
+            f"{losses[0]:.6f}",
+            f"{losses[-1]:.6f}",
+        )
+    return table
+
+
+def _agreement_table(agreement: Agreement, dtype: str) -> Table:
+    table = Table(title=f"how far the two agree, in {dtype}", title_justify="left")
+    table.add_column("what")
+    table.add_column("both backends", justify="right")
+    rows = {
+        "initial weights bit-identical": "yes" if agreement.same_initial_weights else "no",
+        "trained weights differ by at most, relative to the largest": f"{agreement.weights:.1e}",
+        "training losses differ by at most, relative": f"{agreement.losses:.1e}",
+        "probabilities of test examples differ by at most": f"{agreement.probabilities:.1e}",
+        "test examples classified the same": f"{agreement.same_predictions:.2%}",
+    }
+    for what, value in rows.items():
+        table.add_row(what, value)
+    return table
+
+
+def _framework_version(name: str) -> str:
+    """Return the version of an installed framework without importing it."""
+    if name not in backends.available():
+        return NOT_INSTALLED
+    # several distributions provide one import: tensorflow and tensorflow-cpu
+    distributions = metadata.packages_distributions().get(name, [])
+    return metadata.version(distributions[0]) if distributions else "of unknown version"
