@@ -12,22 +12,23 @@ Importing dualnn imports no framework; a backend is imported when it is first us
 from dualnn import (
     activations,
     backends,
+    callbacks,
     datasets,
     initializers,
     layers,
     losses,
     metrics,
+    models,
     optimizers,
     random,
     regularizers,
 )
 from dualnn.backends import BackendNotAvailableError, available, backend, use
+from dualnn.callbacks import History
 from dualnn.compare import compare
 from dualnn.layers import Input, Layer
 from dualnn.models import Model, Sequential
 from dualnn.random import seed
-from dualnn.training import callbacks
-from dualnn.training.history import History
 
 __version__ = "0.1.0"
 
@@ -49,6 +50,7 @@ __all__ = [
     "layers",
     "losses",
     "metrics",
+    "models",
     "optimizers",
     "random",
     "regularizers",

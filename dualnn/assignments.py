@@ -16,10 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from dualnn import datasets, layers, losses, names, optimizers
+from dualnn.callbacks import Callback, History
 from dualnn.datasets import Dataset
 from dualnn.models import Model, Sequential
-from dualnn.training.callbacks import Callback
-from dualnn.training.history import History
 
 Array = npt.NDArray[Any]
 

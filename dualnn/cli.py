@@ -17,7 +17,7 @@ from rich.table import Table
 
 from dualnn import assignments, backends
 from dualnn.assignments import Agreement, Result
-from dualnn.training.callbacks import Callback
+from dualnn.callbacks import Callback
 
 BOTH = tuple(backends.INSTALL)
 NOT_INSTALLED = "not installed"

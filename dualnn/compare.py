@@ -63,11 +63,19 @@ class Comparison:
         head = f"{self.left} against {self.right}: weights differ by {self.weights:.3g} ULP"
         rows = [("layer", "output", "largest difference", "ULP", "equal bits")]
         rows += [
-            (f"{d.path} {d.layer}".strip(), str(d.shape), f"{d.largest:.3g}", f"{d.ulp:.3g}", f"{d.equal:.1%}")
+            (
+                f"{d.path} {d.layer}".strip(),
+                str(d.shape),
+                f"{d.largest:.3g}",
+                f"{d.ulp:.3g}",
+                f"{d.equal:.1%}",
+            )
             for d in self.layers
         ]
         widths = [max(len(row[i]) for row in rows) for i in range(5)]
-        lines = ("   ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)) for row in rows)
+        lines = (
+            "   ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)) for row in rows
+        )
         return "\n".join([head, *(line.rstrip() for line in lines)])
 
 
@@ -100,8 +108,7 @@ def compare(left: Layer, right: Layer, x: Any, training: bool = False) -> Compar
             f"{[p for p, _, _ in second]}"
         )
     differences = tuple(
-        _difference(path, layer, a, b)
-        for (path, layer, a), (_, _, b) in zip(first, second, strict=True)
+        _difference(path, layer, a, b) for (path, layer, a), (_, _, b) in zip(first, second, strict=True)
     )
     weights = max(
         (_ulp(a, b) for a, b in zip(left.get_weights(), right.get_weights(), strict=True)), default=0.0

@@ -7,7 +7,6 @@ from typing import Any
 
 from dualnn import backends
 from dualnn.layers import tree
-from dualnn.layers.layer import Layer
 from dualnn.place import Place
 from dualnn.protocol import Tensor
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from dualnn.training.history import History
+from dualnn.callbacks import History
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

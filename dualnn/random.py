@@ -50,14 +50,20 @@ def mix64(xp: ArrayNamespace, z: Tensor) -> Tensor:
     >>> dn.random.mix64(np, np.asarray([0, 1])).tolist()
     [0, 6238072747940578789]
     """
-    z = (z ^ _logical_right_shift(xp, z, 30)) * _MULTIPLIER_1
-    z = (z ^ _logical_right_shift(xp, z, 27)) * _MULTIPLIER_2
-    return z ^ _logical_right_shift(xp, z, 31)
+    # In place, where arrays can be changed: of a large one, allocating each step takes most of the time.
+    z = z ^ _logical_right_shift(xp, z, 30)
+    z *= _MULTIPLIER_1
+    z ^= _logical_right_shift(xp, z, 27)
+    z *= _MULTIPLIER_2
+    z ^= _logical_right_shift(xp, z, 31)
+    return z
 
 
 def _logical_right_shift(xp: ArrayNamespace, z: Tensor, n: int) -> Tensor:
     # The standard's shift of a signed integer copies the sign bit into the places it frees.
-    return xp.bitwise_and(xp.bitwise_right_shift(z, n), 2 ** (64 - n) - 1)
+    z = xp.bitwise_right_shift(z, n)
+    z &= 2 ** (64 - n) - 1
+    return z
 
 
 def bits(
@@ -81,8 +87,9 @@ def bits(
     [6457827717110365317, 3203168211198807973]
     """
     first = counter_start + 1
-    index = xp.arange(first, math.prod(shape) + first, dtype=xp.int64, device=device)
-    return xp.reshape(mix64(xp, index * GOLDEN + key), shape)
+    z = xp.arange(first, math.prod(shape) + first, dtype=xp.int64, device=device)
+    z *= GOLDEN
+    return xp.reshape(mix64(xp, z + key), shape)
 
 
 def fold(xp: ArrayNamespace, key: Tensor, data: Tensor) -> Tensor:
@@ -161,7 +168,8 @@ def bernoulli_mask(
 ) -> Tensor:
     """Return a mask whose elements are True with a probability, independently.
 
-    Only integers are compared, so the mask is the same whatever dtype it is applied to.
+    Only integers are compared, so the mask is the same whatever dtype it is applied to. Each word gives
+    two elements, so the probability is rounded to a multiple of 2**-32.
 
     Args:
         xp: NumPy or a backend.
@@ -175,9 +183,12 @@ def bernoulli_mask(
     >>> int(nn.sum(dn.random.bernoulli_mask(nn, dn.random.key(0), (50,), 1.0)))
     50
     """
-    # One bit less than a word has, so that the threshold of probability 1 is an int64 too.
-    words = xp.bitwise_right_shift(bits(xp, key, 0, shape, device), 1)
-    return words < int(probability * 2**63) - 2**62
+    size = math.prod(shape)
+    words = bits(xp, key, 0, ((size + 1) // 2,), device)
+    threshold = round(probability * 2**32)
+    low = xp.bitwise_and(words, 2**32 - 1) < threshold
+    high = xp.bitwise_right_shift(words, 32) < threshold - 2**31  # a signed number
+    return xp.reshape(xp.concat([low, high])[:size], shape)
 
 
 class Generator:

@@ -25,9 +25,7 @@ def save_weights(layer: Layer, path: str | os.PathLike[str]) -> None:
     if not layer.built:
         raise ValueError(f"{layer.name!r} is not built yet, so it has no weights to save")
     nn = layer.nn
-    arrays = {
-        slot.path: np.ascontiguousarray(nn.to_numpy(slot.variable)) for slot in weight_slots(layer)
-    }
+    arrays = {slot.path: np.ascontiguousarray(nn.to_numpy(slot.variable)) for slot in weight_slots(layer)}
     write_atomically(Path(path), safetensors.numpy.save(arrays, metadata=FORMAT))
 
 

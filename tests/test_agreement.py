@@ -56,7 +56,8 @@ def test_initial_weights_are_equal_bit_for_bit():
         model.compile("sgd", dn.losses.SparseCategoricalCrossentropy(from_logits=True))
         model.fit(*data("float32"), epochs=0, seed=SEED, verbose=0)
     for a, b in zip(*(model.get_weights() for model in models), strict=True):
-        assert a.dtype == b.dtype and a.tobytes() == b.tobytes()
+        assert a.dtype == b.dtype
+        assert a.tobytes() == b.tobytes()
 
 
 def test_float64_training_agrees_to_1e_10_after_200_steps():
@@ -103,7 +104,9 @@ def test_compare_lists_every_layer_in_ulps():
     report = dn.compare(model, model.on("tensorflow"), data("float32")[0][:50])
     assert report.weights == 0
     assert [d.path for d in report.layers if d.path.startswith("layers.3")] == [
-        "layers.3.value", "layers.3.gate", "layers.3",
+        "layers.3.value",
+        "layers.3.gate",
+        "layers.3",
     ]
     # sums of at most 32 products: each sum is off by at most 32 roundings of its largest term
     assert report.ulp < 4 * 32

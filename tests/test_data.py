@@ -15,7 +15,9 @@ Y = (X[:, 0] > 0).astype("int64") + (X[:, 1] > 0)
 def classifier():
     model = dn.Sequential([dn.layers.Dense(8, activation="tanh"), dn.layers.Dense(3)])
     model.compile(
-        dn.optimizers.SGD(0.5), dn.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"]
+        dn.optimizers.SGD(0.5),
+        dn.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
     )
     return model
 
@@ -167,7 +169,8 @@ def test_bad_data_is_refused_before_training(backend, case):
     # nothing half-done is left behind: good data trains as if nothing had been
     model = model if case == "different numbers of samples" else model
     history = model.fit(X, Y, seed=4, epochs=2, shuffle=False, batch_size=16, verbose=0)
-    assert np.isfinite(history.history["loss"]).all() and model.optimizer.iterations == 6
+    assert np.isfinite(history.history["loss"]).all()
+    assert model.optimizer.iterations == 6
 
 
 def test_a_wrong_number_of_features_for_a_built_model(backend):

@@ -215,9 +215,8 @@ class TestImages:
 
     def test_a_named_folder_is_the_only_one(self, folders, tmp_path):
         write(folders["variable"], small_files())
-        with pytest.raises(
-            FileNotFoundError, match="'mnist' is not in .*/elsewhere; put its files"
-        ) as caught:
+        message = r"'mnist' is not in .*/elsewhere; put its files"
+        with pytest.raises(FileNotFoundError, match=message) as caught:
             dn.datasets.mnist(tmp_path / "elsewhere")
         assert all(name in str(caught.value) for name in FILES)
         assert "downloaded" not in str(caught.value)

@@ -25,11 +25,13 @@ def test_high_level(backend, tmp_path):
     rng = np.random.default_rng(0)
     x_train, x_test = (rng.normal(size=(n, 4)).astype("float32") for n in (60, 20))
     y_train, y_test = (np.argmax(x[:, :3], axis=1) for x in (x_train, x_test))
-    model = dn.Sequential([
-        dn.layers.Dense(64, activation="relu"),
-        dn.layers.Dropout(0.2),
-        dn.layers.Dense(3),
-    ])
+    model = dn.Sequential(
+        [
+            dn.layers.Dense(64, activation="relu"),
+            dn.layers.Dropout(0.2),
+            dn.layers.Dense(3),
+        ]
+    )
     model.compile(
         optimizer=dn.optimizers.Adam(1e-3),
         loss=dn.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -43,9 +45,10 @@ def test_high_level(backend, tmp_path):
     assert set(history.history) == {"loss", "accuracy", "val_loss", "val_accuracy"}
     assert history.history["loss"][-1] < history.history["loss"][0]
 
-    twin = model.on("tensorflow")                     # also on("torch", device="cuda", dtype="float64")
-    report = dn.compare(model, twin, x_test)          # layer by layer, in ULPs
-    assert twin.backend == "tensorflow" and len(report.layers) == 4
+    twin = model.on("tensorflow")  # also on("torch", device="cuda", dtype="float64")
+    report = dn.compare(model, twin, x_test)  # layer by layer, in ULPs
+    assert twin.backend == "tensorflow"
+    assert len(report.layers) == 4
 
     class Gated(dn.Layer):
         def __init__(self, units):
@@ -54,7 +57,10 @@ def test_high_level(backend, tmp_path):
             self.gate = dn.layers.Dense(units, activation="sigmoid")
 
         def call(self, x):
-            return self.value(x) * self.gate(x)       # self.nn is the backend the layer lives on
+            return self.value(x) * self.gate(x)  # self.nn is the backend the layer lives on
 
     assert tuple(Gated(5)(x_test).shape) == (20, 5)
-    assert len(model.native.trainable_variables if backend == "tensorflow" else list(model.native.parameters())) == 4
+    assert (
+        len(model.native.trainable_variables if backend == "tensorflow" else list(model.native.parameters()))
+        == 4
+    )

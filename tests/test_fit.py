@@ -67,7 +67,8 @@ def test_history_is_keras_dictionary(backend):
     assert list(history.history) == ["loss", "mae", "rmse", "val_loss", "val_mae", "val_rmse"]
     assert all(len(values) == 3 for values in history.history.values())
     assert all(isinstance(v, float) for values in history.history.values() for v in values)
-    assert history.epoch == [0, 1, 2] and history.params["steps"] == 2
+    assert history.epoch == [0, 1, 2]
+    assert history.params["steps"] == 2
     assert model.history is history
     loss, mae, rmse = model.evaluate(x[48:], y[48:])
     assert loss == pytest.approx(history.history["val_loss"][-1], rel=1e-5)
@@ -134,7 +135,8 @@ def test_early_stopping_restores_the_best_weights(backend):
         x, y, epochs=50, batch_size=64, validation_data=(x, y), callbacks=[Diary(), stop], verbose=0
     )
     best = int(np.argmin([loss for loss, _ in seen]))
-    assert stop.best_epoch == best == 4 and len(history.epoch) == best + 3
+    assert stop.best_epoch == best == 4
+    assert len(history.epoch) == best + 3
     assert np.array_equal(model.get_weights()[0], seen[best][1])
 
 
@@ -188,7 +190,9 @@ def test_predict_returns_numpy_for_any_batch_size(backend):
     x, _ = regression(10)
     model = dn.Sequential([dn.layers.Dense(4, activation="tanh")])
     whole = model.predict(x, batch_size=10)
-    assert isinstance(whole, np.ndarray) and whole.shape == (10, 4) and whole.dtype == np.float32
+    assert isinstance(whole, np.ndarray)
+    assert whole.shape == (10, 4)
+    assert whole.dtype == np.float32
     # rows do not depend on each other, but a product may be summed in another order
     np.testing.assert_allclose(model.predict(x, batch_size=3), whole, atol=4 * 2**-24)
     np.testing.assert_allclose(model.predict_on_batch(x), whole, atol=4 * 2**-24)
@@ -277,14 +281,17 @@ def test_several_inputs_and_outputs(backend):
         history["loss"][-1], 0.5 * history["total_loss"][-1] + history["sign_loss"][-1], rtol=1e-5
     )
     outputs = model.predict({"left": a, "right": b})
-    assert set(outputs) == {"total", "sign"} and outputs["sign"].shape == (40, 1)
+    assert set(outputs) == {"total", "sign"}
+    assert outputs["sign"].shape == (40, 1)
 
 
 def test_verbose_two_prints_a_line_an_epoch(backend, capsys):
     x, y = regression(4)
     linear().fit(x, y, epochs=2, verbose=2)
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 2 and lines[1].startswith("Epoch 2/2") and "loss" in lines[1]
+    assert len(lines) == 2
+    assert lines[1].startswith("Epoch 2/2")
+    assert "loss" in lines[1]
     linear().fit(x, y, epochs=2, verbose=0)
     assert capsys.readouterr().out == ""
 

@@ -39,9 +39,7 @@ def windows(x, size, strides, padding, dilation=(1, 1), fill=0.0):
     for i in range(rows):
         for j in range(columns):
             top, left = i * strides[0], j * strides[1]
-            out[:, i, j] = x[
-                :, top : top + extent[0] : dilation[0], left : left + extent[1] : dilation[1]
-            ]
+            out[:, i, j] = x[:, top : top + extent[0] : dilation[0], left : left + extent[1] : dilation[1]]
     return out
 
 
@@ -120,7 +118,8 @@ def test_dropout_scales_and_only_in_training(backend):
     layer, y = run(L.Dropout(0.25), ones, dtype="float32", training=True)
     assert set(np.unique(y)) == {np.float32(0), np.float32(1) * np.float32(1 / 0.75)}
     assert np.array_equal(layer.nn.to_numpy(layer(ones)), ones)
-    assert layer.weights == [] and len(layer.variables) == 2
+    assert layer.weights == []
+    assert len(layer.variables) == 2
 
 
 def test_shapes_and_lookups(backend):
@@ -218,7 +217,8 @@ def test_a_failed_first_call_leaves_the_model_as_it_was(backend):
     with pytest.raises(ValueError, match="expected an input of 4 axes") as caught:
         model(np.ones((2, 5)))
     assert any("while building layer 'conv2d'" in note for note in caught.value.__notes__)
-    assert not model.layers[0].built and not hasattr(model.layers[0], "kernel")
+    assert not model.layers[0].built
+    assert not hasattr(model.layers[0], "kernel")
     model.pop()
     assert model(np.ones((2, 3))).shape == (2, 4)
 
@@ -271,6 +271,8 @@ def test_shared_layers_count_once(backend):
     shared = L.Dense(3)
     model = dn.Sequential([shared, L.Activation("relu"), shared])
     assert model(np.ones((2, 3))).shape == (2, 3)
-    assert len(model.weights) == 2 and list(model.state_paths) == ["layers.0.kernel", "layers.0.bias"]
+    assert len(model.weights) == 2
+    assert list(model.state_paths) == ["layers.0.kernel", "layers.0.bias"]
     twin = model.on()
-    assert twin.layers[0] is twin.layers[2] and twin.layers[0] is not shared
+    assert twin.layers[0] is twin.layers[2]
+    assert twin.layers[0] is not shared

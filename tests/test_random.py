@@ -102,6 +102,14 @@ def test_words_are_the_same_in_xla_and_with_an_unknown_batch_size():
     unknown = tf.function(lambda x: random.bits(nn, KEY, 0, nn.shape(x)), input_signature=signature)
     np.testing.assert_array_equal(unknown(tf.zeros((6, 3))).numpy(), expected)
 
+    expected = random.bernoulli_mask(np, KEY, (5, 3), 0.3)
+    xla = tf.function(lambda key: random.bernoulli_mask(nn, key, (5, 3), 0.3), jit_compile=True)
+    np.testing.assert_array_equal(xla(tf.constant(KEY)).numpy(), expected)
+    unknown = tf.function(
+        lambda x: random.bernoulli_mask(nn, KEY, nn.shape(x), 0.3), input_signature=signature
+    )
+    np.testing.assert_array_equal(unknown(tf.zeros((5, 3))).numpy(), expected)
+
 
 @given(z=st.lists(INT64, min_size=2, max_size=50, unique=True))
 def test_mix64_maps_different_integers_to_different_integers(z):
@@ -141,10 +149,10 @@ def test_streams_of_neighbouring_seeds_share_no_word():
     assert len(np.unique(words)) == words.size
 
 
-def test_masks_of_neighbouring_steps_are_independent():
+def test_masks_of_neighbouring_steps_are_independent_and_so_are_their_halves():
     n = 2**14
-    masks = np.stack([random.bernoulli_mask(np, random.key(0, i), (n,), 0.5) for i in range(20)])
-    correlations = np.corrcoef(masks)[np.triu_indices(20, k=1)]
+    masks = [random.bernoulli_mask(np, random.key(0, i), (2 * n,), 0.5) for i in range(10)]
+    correlations = np.corrcoef(np.reshape(masks, (20, n)))[np.triu_indices(20, k=1)]
     # Each of the 190 correlations has standard deviation 1 / sqrt(n).
     assert np.max(np.abs(correlations)) < 4.5 / math.sqrt(n)
 
@@ -184,11 +192,26 @@ def test_the_largest_uniform_number_is_below_one(nn):
     assert float(random.uniform(nn, signed, (), "float64")) == 1 - 2.0**-53
 
 
+def halves(words):
+    """The low and then the high 32 bits of each word, the latter as a signed number from 0."""
+    return [word % 2**32 for word in words] + [((word >> 32) + 2**31) % 2**32 for word in words]
+
+
 @pytest.mark.parametrize("probability", [0.0, 1e-3, 0.2, 0.5, 0.8, 1.0])
-def test_masks_are_the_same_on_every_backend(nn, probability):
-    mask = nn.to_numpy(random.bernoulli_mask(nn, KEY, (100, 100), probability))
-    assert mask.dtype == np.bool_
-    np.testing.assert_array_equal(mask, random.bernoulli_mask(np, KEY, (100, 100), probability))
+@pytest.mark.parametrize("shape", [(), (1,), (0, 3), (3, 5), (100, 100)])
+def test_masks_compare_halves_of_words(nn, shape, probability):
+    size = math.prod(shape)
+    expected = [half < probability * 2**32 for half in halves(splitmix64(KEY, (size + 1) // 2))][:size]
+    expected = np.array(expected, bool).reshape(shape)
+    for native_key in (KEY, nn.asarray(KEY, dtype="int64")):
+        mask = nn.to_numpy(random.bernoulli_mask(nn, native_key, shape, probability))
+        assert mask.dtype == np.bool_
+        np.testing.assert_array_equal(mask, expected)
+
+
+@pytest.mark.parametrize("probability", [0.0, 1e-3, 0.2, 0.5, 0.8, 1.0])
+def test_masks_have_their_probability(probability):
+    mask = random.bernoulli_mask(np, KEY, (100, 101), probability)
     deviation = math.sqrt(probability * (1 - probability) / mask.size)
     assert abs(mask.mean() - probability) <= 4 * deviation
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, ClassVar
 
 import numpy as np
@@ -58,6 +58,7 @@ class Layer:
     _trainable: bool = True
     _place: Place | None = None
     _seed: Seed | None = None
+    _stateful: bool = False
     _regularized: tuple[tuple[str, regularizers.Regularizer], ...] = ()
     _added_losses: tuple[Tensor, ...] = ()
     _output_shape: Any = None
@@ -211,7 +212,8 @@ class Layer:
                 self.input_spec.check(self.name, shapes_of(args[0]))
             if self._takes_training:
                 kwargs = {**kwargs, "training": call.training}
-            output = self.call(*args, **kwargs)
+            with self._own_state() if call.training and self._stateful else nullcontext():
+                output = self.call(*args, **kwargs)
         except Exception as error:
             if fresh:
                 error.add_note(f"(while building layer {self.name!r} on an input of shape {_shapes(args)})")
@@ -234,7 +236,22 @@ class Layer:
             for slot in tree.own_slots(self)
             if id(slot.variable) in functions
         )
+        self._stateful = any(not slot.trainable for slot in tree.own_slots(self))
         self.built = True
+
+    @contextmanager
+    def _own_state(self) -> Iterator[None]:
+        # In training a layer works on a copy of its state, which is written back after the call: what a
+        # tape has recorded with the old values stays as it was. (In a step the copy is the step's.)
+        nn = self.nn
+        slots = [slot for slot in tree.own_slots(self) if not slot.trainable]
+        values = [nn.stop_gradient(nn.asarray(slot.variable, copy=True)) for slot in slots]
+        with tree.bound(slots, values) as now:
+            yield
+            new = now()
+        for slot, old, value in zip(slots, values, new, strict=True):
+            if value is not old:
+                nn.assign(slot.variable, value)
 
     def _settle(self, place: Place) -> None:
         if self._place is None:

@@ -196,7 +196,7 @@ class LayerNormalization(Layer):
 
 def _normalized_axis(layer: str, axis: int, shape: Shape) -> int:
     InputSpec(min_ndim=2).check(layer, shape)
-    if not 1 <= axis % len(shape) or not -len(shape) <= axis < len(shape):
+    if not axis % len(shape) >= 1 or not -len(shape) <= axis < len(shape):
         raise ValueError(f"layer {layer!r}: axis {axis} is no feature axis of an input of shape {shape}")
     return axis % len(shape)
 

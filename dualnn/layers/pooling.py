@@ -59,9 +59,7 @@ class MaxPooling2D(_Pooling2D):
 
     def call(self, x: Tensor) -> Tensor:
         """Map (batch, height, width, channels) to (batch, new height, new width, channels)."""
-        return self.nn.max_pool2d(
-            x, pool_size=self.pool_size, strides=self.strides, padding=self.padding
-        )
+        return self.nn.max_pool2d(x, pool_size=self.pool_size, strides=self.strides, padding=self.padding)
 
 
 class AveragePooling2D(_Pooling2D):
@@ -81,9 +79,7 @@ class AveragePooling2D(_Pooling2D):
 
     def call(self, x: Tensor) -> Tensor:
         """Map (batch, height, width, channels) to (batch, new height, new width, channels)."""
-        return self.nn.avg_pool2d(
-            x, pool_size=self.pool_size, strides=self.strides, padding=self.padding
-        )
+        return self.nn.avg_pool2d(x, pool_size=self.pool_size, strides=self.strides, padding=self.padding)
 
 
 class GlobalAveragePooling2D(Layer):

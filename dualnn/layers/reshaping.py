@@ -78,4 +78,3 @@ class Reshape(Layer):
             f"layer {self.name!r}: cannot give samples of shape {tuple(input_shape[1:])} ({size} numbers) "
             f"the shape {self.target_shape}"
         )
-

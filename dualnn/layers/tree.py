@@ -93,9 +93,7 @@ def bound(slots: list[Slot], values: list[Tensor]) -> Iterator[Callable[[], list
             slot.put(slot.variable)
 
 
-def _walk(
-    layer: Layer, path: str, trainable: bool, seen: set[int]
-) -> Iterator[tuple[str, Layer, bool]]:
+def _walk(layer: Layer, path: str, trainable: bool, seen: set[int]) -> Iterator[tuple[str, Layer, bool]]:
     if id(layer) in seen:
         return
     seen.add(id(layer))
@@ -105,9 +103,7 @@ def _walk(
         yield from _walk(child, _join(path, name), trainable, seen)
 
 
-def _members(
-    container: Any, path: str, wanted: Callable[[Any], bool]
-) -> Iterator[tuple[str, Any, Any, Any]]:
+def _members(container: Any, path: str, wanted: Callable[[Any], bool]) -> Iterator[tuple[str, Any, Any, Any]]:
     entries = container.items() if isinstance(container, dict) else enumerate(container)
     for key, value in list(entries):
         name = _join(path, str(key))

@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 
 from dualnn import optimizers
+from dualnn.callbacks import Callback, History
 from dualnn.layers import context, tree
 from dualnn.layers.layer import Layer
 from dualnn.layers.symbolic import SymbolicTensor
 from dualnn.models.summary import summary
 from dualnn.names import unknown
 from dualnn.place import Place
-from dualnn.training.callbacks import Callback, CallbackList
+from dualnn.training.callback_list import CallbackList
 from dualnn.training.compiled import CompiledSteps
 from dualnn.training.data import Batch, as_arrays, data_from, map_tree, native_tree, with_class_weight
-from dualnn.training.history import History
 from dualnn.training.objective import Goals
 from dualnn.training.progress import ProgressBar, verbosity
 from dualnn.training.step import PredictStep, predict_step

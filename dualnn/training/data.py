@@ -68,10 +68,10 @@ class ArrayData:
         for start in range(0, self.size, self.batch_size):
             stop = min(start + self.batch_size, self.size)
             if indices is None:
-                yield map_batch(lambda t: t[start:stop], data)  # noqa: B023 - used at once
+                yield map_batch(lambda t: t[start:stop], data)
             else:
                 chosen = indices[start:stop]
-                yield map_batch(lambda t: nn.take(t, chosen, axis=0), data)  # noqa: B023 - used at once
+                yield map_batch(lambda t: nn.take(t, chosen, axis=0), data)
 
 
 class IterableData:

@@ -6,7 +6,7 @@ import sys
 import time
 from typing import Any
 
-from dualnn.training.callbacks import Callback, Logs
+from dualnn.callbacks import Callback, Logs
 
 
 def verbosity(verbose: Any) -> int:
@@ -96,5 +96,7 @@ def described(logs: Logs) -> str:
     >>> described({"loss": 0.12345678, "accuracy": 0.9})
     'loss 0.1235  accuracy 0.9000'
     """
-    return "  ".join(f"{name} {value:.4g}" if abs(value) < 1e-3 else f"{name} {value:.4f}"
-                     for name, value in (logs or {}).items())
+    return "  ".join(
+        f"{name} {value:.4g}" if abs(value) < 1e-3 else f"{name} {value:.4f}"
+        for name, value in (logs or {}).items()
+    )

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dualnn import random
+from dualnn.callbacks import Callback, History
 from dualnn.layers import tree
 from dualnn.layers.layer import without_batch
 from dualnn.optimizers import Optimizer
 from dualnn.protocol import Tensor
 from dualnn.seeds import Seed
 from dualnn.training import step as steps
-from dualnn.training.callbacks import Callback, CallbackList
+from dualnn.training.callback_list import CallbackList
 from dualnn.training.compiled import CompiledSteps
 from dualnn.training.data import (
     ArrayData,
@@ -26,7 +27,6 @@ from dualnn.training.data import (
     split,
     yields_batches,
 )
-from dualnn.training.history import History
 from dualnn.training.objective import Goals, MetricState, Objective
 from dualnn.training.progress import EpochLines, ProgressBar, verbosity
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -71,6 +71,30 @@ class Callback:
 
     def on_predict_end(self, logs: Logs = None) -> None:
         """Called after a prediction."""
+
+
+class History(Callback):
+    """What `fit` returns: the losses and metrics of every epoch.
+
+    Attributes:
+        history: ``{"loss": [...], "val_loss": [...]}``, one number an epoch.
+        epoch: the numbers of the epochs.
+        params: ``{"epochs": ..., "steps": ..., "verbose": ...}``.
+    """
+
+    def __init__(self) -> None:
+        self.history: dict[str, list[float]] = {}
+        self.epoch: list[int] = []
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Append the epoch's numbers."""
+        self.epoch.append(epoch)
+        for name, value in (logs or {}).items():
+            self.history.setdefault(name, []).append(value)
+
+    def __repr__(self) -> str:
+        last: dict[str, Any] = {name: values[-1] for name, values in self.history.items()}
+        return f"<History of {len(self.epoch)} epochs, last {last}>"
 
 
 class LambdaCallback(Callback):
@@ -175,33 +199,3 @@ class EarlyStopping(Callback):
 
     def _improves(self, value: float, than: float) -> bool:
         return self._sign * value < self._sign * than - self.min_delta
-
-
-class CallbackList:
-    """Several callbacks as one.
-
-    Args:
-        callbacks: the callbacks, called in this order.
-        model: the model they are called for.
-        params: what `Callback.params` is to be.
-    """
-
-    def __init__(self, callbacks: Iterable[Callback], model: Model, params: dict[str, Any]) -> None:
-        self.callbacks = list(callbacks)
-        for callback in self.callbacks:
-            if not isinstance(callback, Callback):
-                raise TypeError(f"expected callbacks, got {callback!r}; inherit from dn.callbacks.Callback")
-            callback.set_params(params)
-            callback.set_model(model)
-
-    def __call__(self, method: str, *args: Any) -> None:
-        """Call one method of all callbacks."""
-        for callback in self.callbacks:
-            getattr(callback, method)(*args)
-
-    def overrides(self, method: str) -> bool:
-        """Whether any callback has a method of its own of this name."""
-        base = getattr(Callback, method)
-        return any(
-            getattr(getattr(callback, method), "__func__", None) is not base for callback in self.callbacks
-        )
