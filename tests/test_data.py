@@ -154,7 +154,7 @@ BAD = {
     "a label out of range": (lambda: (X, np.where(Y == 2, 7, Y)), r"7"),
     "a negative label": (lambda: (X, Y - 1), r"-1"),
     "words": (lambda: (X, np.asarray(["a"] * N)), "y: expected numbers, got an array of dtype"),
-    "ragged rows": (lambda: ([[1.0], [1.0, 2.0]], [0, 1]), "x: expected an array of numbers, got rows of diff"),
+    "ragged rows": (lambda: ([[1.0], [1.0, 2.0]], [0, 1]), "x: expected an array of numbers, got rows of"),
     "one-hot for sparse": (lambda: (X, np.eye(3)[Y]), "CategoricalCrossentropy"),
     "a number": (lambda: (X, 3), "batch axis"),
 }  # fmt: skip
@@ -167,7 +167,6 @@ def test_bad_data_is_refused_before_training(backend, case):
     with pytest.raises((ValueError, TypeError), match=message):
         model.fit(*make(), verbose=0)
     # nothing half-done is left behind: good data trains as if nothing had been
-    model = model if case == "different numbers of samples" else model
     history = model.fit(X, Y, seed=4, epochs=2, shuffle=False, batch_size=16, verbose=0)
     assert np.isfinite(history.history["loss"]).all()
     assert model.optimizer.iterations == 6

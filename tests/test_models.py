@@ -275,7 +275,7 @@ def test_a_native_tensorflow_optimizer_trains_the_model():
 
 def test_an_unbuilt_model_has_no_native_module(backend):
     with pytest.raises(ValueError, match="not built yet"):
-        FORMS["sequential"]().native
+        _ = FORMS["sequential"]().native
 
 
 # ---------------------------------------------------------------------- weight files
@@ -369,7 +369,8 @@ def test_both_frameworks_share_a_process_in_either_order():
             f"for b in {order!r}:\n"
             "    m = dn.Sequential([dn.layers.Dense(2)]).on(b)\n"
             "    m.compile('adam', 'mse')\n"
-            "    print(m.fit([[1.0], [2.0]], [[1.0, 2.0], [3.0, 4.0]], seed=0, verbose=0).history['loss'][0])\n"
+            "    history = m.fit([[1.0], [2.0]], [[1.0, 2.0], [3.0, 4.0]], seed=0, verbose=0)\n"
+            "    print(history.history['loss'][0])\n"
         )
         out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         first, second = map(float, out.stdout.split())

@@ -96,7 +96,7 @@ class SymbolicTensor:
         return f"<SymbolicTensor {self.name or ''} shape={self.shape}>"
 
 
-def Input(
+def Input(  # noqa: N802 - the field's name
     shape: tuple[int | None, ...] | int, dtype: str | None = None, name: str | None = None
 ) -> SymbolicTensor:
     """Return a symbolic tensor that stands for one input of a model.

@@ -38,7 +38,8 @@ class Sequential(Model):
             return
         if not isinstance(layer, Layer):
             raise TypeError(
-                f"expected a layer, got {layer!r}; a function becomes a layer by dn.layers.Activation(function)"
+                f"expected a layer, got {layer!r}; make a layer of a function with "
+                f"dn.layers.Activation(function)"
             )
         self.layers.append(layer)
         self.built = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple, TypeAlias
 
@@ -68,10 +69,10 @@ class ArrayData:
         for start in range(0, self.size, self.batch_size):
             stop = min(start + self.batch_size, self.size)
             if indices is None:
-                yield map_batch(lambda t: t[start:stop], data)
+                yield map_batch(operator.itemgetter(slice(start, stop)), data)
             else:
                 chosen = indices[start:stop]
-                yield map_batch(lambda t: nn.take(t, chosen, axis=0), data)
+                yield map_batch(lambda t, rows=chosen: nn.take(t, rows, axis=0), data)
 
 
 class IterableData:
