@@ -84,7 +84,8 @@ class Concatenate(Layer):
         rests = {(*shape[:axis], *shape[axis + 1 :]) for shape in map(tuple, shapes)}
         if len(rests) > 1 or any(len(shape) != rank for shape in shapes):
             raise ValueError(
-                f"layer {self.name!r}: expected the same sizes on all axes but {self.axis}, got {list(shapes)}"
+                f"layer {self.name!r}: expected the same sizes on all axes but {self.axis}, "
+                f"got {list(shapes)}"
             )
         return axis
 

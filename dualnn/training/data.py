@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import operator
 from collections.abc import Callable, Iterable, Iterator
@@ -12,7 +13,7 @@ import numpy.typing as npt
 
 from dualnn import backends
 from dualnn.place import Place
-from dualnn.protocol import Tensor
+from dualnn.protocol import Backend, Tensor
 
 Tree: TypeAlias = Any
 """One array, or a tuple, list or dictionary of arrays."""
@@ -72,7 +73,7 @@ class ArrayData:
                 yield map_batch(operator.itemgetter(slice(start, stop)), data)
             else:
                 chosen = indices[start:stop]
-                yield map_batch(lambda t, rows=chosen: nn.take(t, rows, axis=0), data)
+                yield map_batch(functools.partial(_rows, nn, chosen), data)
 
 
 class IterableData:
@@ -308,6 +309,10 @@ def check_finite(batch: Batch) -> None:
                     f"{path}: expected finite numbers, got NaN or infinity in {bad.sum()} of {len(array)} "
                     f"samples, first in sample {bad.argmax()}"
                 )
+
+
+def _rows(nn: Backend, indices: Tensor, x: Tensor) -> Tensor:
+    return nn.take(x, indices, axis=0)
 
 
 def _common_length(batch: Batch) -> int:
