@@ -61,12 +61,13 @@ def backend(name: str | None = None) -> Backend:
 def use(name: str | None = None, *, device: str | None = None, dtype: str | None = None) -> Backend:
     """Set the default backend, device and floating-point dtype, and return the backend.
 
+    What is not named stays as it is.
+
     Args:
-        name: a backend, as in `backend`. None keeps the default one.
-        device: where tensors and models are made: ``"cpu"``, ``"cuda"``, ``"cuda:1"``.
-            None: the backend's own default.
-        dtype: the dtype of weights and of tensors made of Python floats: ``"float32"``,
-            ``"float64"``. None: ``"float32"``.
+        name: a backend, as in `backend`.
+        device: where this backend makes tensors and models: ``"cpu"``, ``"cuda"``, ``"cuda:1"``.
+        dtype: the dtype of weights and of tensors made of Python floats, on all backends:
+            ``"float32"`` (at first), ``"float64"``, ``"float16"``, ``"bfloat16"``.
 
     Raises:
         ValueError: an unknown backend or dtype, or a device that this machine does not have.
@@ -76,16 +77,18 @@ def use(name: str | None = None, *, device: str | None = None, dtype: str | None
     >>> nn = dn.use(dtype="float64")
     >>> nn.dtype_name(nn.zeros(3).dtype)
     'float64'
-    >>> nn = dn.use()                        # back to float32
+    >>> nn = dn.use(dtype="float32")
     """
     nn = backend(name)
     device = None if device is None else nn.canonical_device(device)
-    dtype = "float32" if dtype is None else dtype
-    if dtype not in FLOATING:
+    if dtype is not None and dtype not in FLOATING:
         raise ValueError(unknown("floating-point dtype", dtype, FLOATING))
     if name is not None:
         defaults.backend = nn.name
-    defaults.device, defaults.dtype = device, dtype
+    if device is not None:
+        defaults.devices[nn.name] = device
+    if dtype is not None:
+        defaults.dtype = dtype
     return nn
 
 

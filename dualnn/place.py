@@ -30,12 +30,11 @@ class Place:
             BackendNotAvailableError: the backend's framework is not installed.
         """
         nn = backends.backend(backend)
-        if device is None and nn.name == backends.backend().name:
-            device = defaults.device
-        dtype = defaults.dtype if dtype is None else dtype
+        device = device or defaults.devices.get(nn.name) or nn.devices()[0]
+        dtype = dtype or defaults.dtype
         if dtype not in FLOATING:
             raise ValueError(unknown("floating-point dtype", dtype, FLOATING))
-        return cls(nn.name, nn.canonical_device(device or nn.devices()[0]), dtype)
+        return cls(nn.name, nn.canonical_device(device), dtype)
 
     @property
     def nn(self) -> Backend:

@@ -63,7 +63,7 @@ def canonical_device(device, /):
 def native_device(device, /):
     """Return the native device of that name; for None the default one, None if none is set."""
     if device is None:
-        device = defaults.device
+        device = defaults.devices.get("tensorflow")
     if device is None:
         return None
     kind, _, index = canonical_device(device).partition(":")
@@ -91,4 +91,6 @@ def to_device(x, device, /):
 
 
 def _device_name(x):
-    return canonical_device(x.device) if x.device else defaults.device or (devices()[1:] or devices())[0]
+    if x.device:
+        return canonical_device(x.device)
+    return defaults.devices.get("tensorflow") or (devices()[1:] or devices())[0]

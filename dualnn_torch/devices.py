@@ -56,7 +56,7 @@ def canonical_device(device, /):
 def native_device(device, /):
     """Return the native device of that name; for None the default one, None if none is set."""
     if device is None:
-        device = defaults.device
+        device = defaults.devices.get("torch")
     if device is None or isinstance(device, torch.device):
         return device
     return torch.device(canonical_device(device))

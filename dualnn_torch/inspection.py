@@ -22,7 +22,7 @@ class ArrayNamespaceInfo:
 
     def default_device(self):
         """Return the name of the device that tensors are made on; None if the framework chooses."""
-        return defaults.device
+        return defaults.devices.get("torch")
 
     def default_dtypes(self, *, device=None):
         """Return the data types of tensors made of Python numbers, by kind."""

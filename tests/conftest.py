@@ -29,6 +29,6 @@ def nn(backend):
 
 @pytest.fixture(autouse=True)
 def _fresh_defaults():
-    before = (defaults.backend, defaults.device, defaults.dtype)
+    before = (defaults.backend, dict(defaults.devices), defaults.dtype)
     yield
-    defaults.backend, defaults.device, defaults.dtype = before
+    defaults.backend, defaults.devices, defaults.dtype = before

@@ -90,6 +90,7 @@ class TestShipped:
         first, second = dn.datasets.digits(), dn.datasets.digits()
         np.testing.assert_array_equal(first.x_train, second.x_train)
         np.testing.assert_array_equal(first.y_test, second.y_test)
+        assert not np.array_equal(first.y_test, dn.datasets.digits(seed=1).y_test)
 
     def test_unpacks_as_in_keras(self):
         data = dn.datasets.iris()
