@@ -42,11 +42,13 @@ def _iris() -> Model:
 
 
 def _digits() -> Model:
+    # Smooth units, for the sake of agreement: of thousands of ReLUs, sooner or later one has an input
+    # that rounds to below zero on one backend and above on the other, and the two part by more.
     return Sequential(
         [
-            layers.Conv2D(16, 3, padding="same", activation="relu"),
+            layers.Conv2D(16, 3, padding="same", activation="gelu"),
             layers.MaxPooling2D(),
-            layers.Conv2D(32, 3, padding="same", activation="relu"),
+            layers.Conv2D(32, 3, padding="same", activation="gelu"),
             layers.Flatten(),
             layers.Dropout(0.25),
             layers.Dense(10),
@@ -72,7 +74,7 @@ def _images() -> Model:
 
 ASSIGNMENTS = {
     "iris": Assignment(lambda folder: datasets.iris(), _iris, 0.01, epochs=50, batch_size=16),
-    "digits": Assignment(lambda folder: datasets.digits(), _digits, 0.002, epochs=15, batch_size=32),
+    "digits": Assignment(lambda folder: datasets.digits(), _digits, 0.003, epochs=15, batch_size=32),
     "mnist": Assignment(datasets.mnist, _images, 0.001, epochs=3, batch_size=64),
     "fashion-mnist": Assignment(datasets.fashion_mnist, _images, 0.001, epochs=5, batch_size=64),
 }

@@ -14,7 +14,7 @@ import hashlib
 import math
 import operator
 import os
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -87,8 +87,11 @@ def bits(
     [6457827717110365317, 3203168211198807973]
     """
     first = counter_start + 1
-    z = xp.arange(first, math.prod(shape) + first, dtype=xp.int64, device=device)
-    z *= GOLDEN
+    index = xp.arange(first, math.prod(shape) + first, dtype=xp.int64, device=device)
+    # index * GOLDEN in two halves that do not overflow: C++ compilers take it for granted that the
+    # multiple of a loop's index does not, and then make wrong loops of what torch.compile gives them.
+    z = cast(Any, xp).bitwise_left_shift(index * (GOLDEN >> 32), 32)
+    z += index * (GOLDEN & 0xFFFFFFFF)
     return xp.reshape(mix64(xp, z + key), shape)
 
 

@@ -154,7 +154,7 @@ from dualnn_tf.indexing_functions import (
     take,
     take_along_axis,
 )
-from dualnn_tf.inspection import ArrayNamespaceInfo as __array_namespace_info__
+from dualnn_tf.inspection import __array_namespace_info__
 from dualnn_tf.linear_algebra_functions import (
     matmul,
     matrix_transpose,

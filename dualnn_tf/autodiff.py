@@ -153,7 +153,7 @@ def value_and_grad(fun, /, argnums=0, has_aux=False):
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(inputs)
             result = fun(*_replace(args, argnums, structure.unflatten(inputs)), **kwargs)
-        value = _checked_scalar(_value(result, has_aux))
+        value = _checked_scalar(result, has_aux)
         gradients = tape.gradient(value, inputs, unconnected_gradients="zero")
         return result, structure.unflatten(map(_dense, gradients))
 
@@ -260,19 +260,16 @@ def _alias(leaf):
     return tf.identity(leaf)  # connected, for whoever else records
 
 
-def _value(result, has_aux):
-    if not has_aux:
-        return result
-    if not isinstance(result, tuple) or len(result) != 2:
-        raise TypeError(f"expected a function that returns (value, aux), for has_aux, got {_kind(result)}")
-    return result[0]
-
-
-def _checked_scalar(value):
-    is_tensor = isinstance(value, (tf.Tensor, tf.Variable))
-    if not is_tensor or not value.dtype.is_floating:
-        what = value.dtype.name if is_tensor else _kind(value)
+def _checked_scalar(result, has_aux):
+    """Return the scalar among what a function to differentiate returned."""
+    if has_aux:
+        if not isinstance(result, tuple) or len(result) != 2:
+            raise TypeError(f"expected a function that returns (value, aux), got {_kind(result)}")
+        result = result[0]
+    is_tensor = isinstance(result, (tf.Tensor, tf.Variable))
+    if not is_tensor or not result.dtype.is_floating:
+        what = result.dtype.name if is_tensor else _kind(result)
         raise TypeError(f"expected a function that returns a tensor of real numbers, got {what}")
-    if value.shape.rank not in (0, None):
-        raise ValueError(f"expected a function that returns a scalar, got shape {tuple(value.shape)}")
-    return value
+    if result.shape.rank not in (0, None):
+        raise ValueError(f"expected a function that returns a scalar, got shape {tuple(result.shape)}")
+    return result

@@ -13,8 +13,8 @@ _STANDARD = (
 )  # fmt: skip
 
 
-class ArrayNamespaceInfo:
-    """What the array namespace offers; the standard's ``__array_namespace_info__``."""
+class __array_namespace_info__:  # noqa: N801 (the name that the standard gives it)
+    """What the array namespace offers."""
 
     def capabilities(self):
         """Return which of the standard's optional behaviours there are."""

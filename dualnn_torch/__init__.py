@@ -152,7 +152,7 @@ from dualnn_torch.indexing_functions import (
     take,
     take_along_axis,
 )
-from dualnn_torch.inspection import ArrayNamespaceInfo as __array_namespace_info__
+from dualnn_torch.inspection import __array_namespace_info__
 from dualnn_torch.linear_algebra_functions import (
     matmul,
     matrix_transpose,

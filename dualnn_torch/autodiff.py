@@ -197,7 +197,7 @@ class GradientTape:
 
     def _start(self):
         if self in _open.tapes:
-            raise ValueError("this tape is recording already")
+            raise ValueError("this tape is still recording, so it cannot be entered again")
         self._overlaps |= _is_recording()
         for tape in _open.tapes:
             tape._overlaps = True
@@ -582,7 +582,7 @@ def _checked_scalar(result, has_aux):
     """Return the scalar among what a function to differentiate returned."""
     if has_aux:
         if not isinstance(result, tuple) or len(result) != 2:
-            raise TypeError(f"expected a function that returns (value, aux), for has_aux, got {_kind(result)}")
+            raise TypeError(f"expected a function that returns (value, aux), got {_kind(result)}")
         result = result[0]
     is_tensor = isinstance(result, torch.Tensor)
     if not is_tensor or not result.is_floating_point():

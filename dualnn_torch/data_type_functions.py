@@ -19,7 +19,7 @@ def can_cast(from_, to, /):
     to = data_types.dtype(to)
     try:
         return result_type(from_, to) == to
-    except TypeError:
+    except RuntimeError:  # what torch raises for types that it does not promote
         return False
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any, ClassVar
 
@@ -402,12 +403,24 @@ class Layer:
     @property
     def losses(self) -> list[Tensor]:
         """The regularizers' values now, and what `add_loss` was given in the last call."""
-        penalties = [
-            function(tree.held(layer, path))
+        return [*(penalty() for penalty in self.penalties()), *self.added_losses]
+
+    @property
+    def added_losses(self) -> tuple[Tensor, ...]:
+        """What `add_loss` was given in the last call."""
+        return self._added_losses
+
+    def penalties(self) -> list[Callable[[], Tensor]]:
+        """Return a function for each regularizer, which returns its value for the weights of the moment."""
+
+        def penalty(layer: Layer, path: str, function: regularizers.Regularizer) -> Tensor:
+            return function(tree.held(layer, path))
+
+        return [
+            functools.partial(penalty, layer, path, function)
             for _, layer in tree.walk(self)
             for path, function in layer._regularized
         ]
-        return [*penalties, *self._added_losses]
 
     def get_weights(self) -> list[npt.NDArray[np.generic]]:
         """Return copies of the weights as NumPy arrays, in the order of `weights`."""

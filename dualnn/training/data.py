@@ -181,6 +181,8 @@ def data_from(
     for name, value in (("y", y), ("sample_weight", sample_weight)):
         if value is not None:
             raise ValueError(f"x yields batches, so {name} must come from it too, as (x, y, sample_weight)")
+    if batch_size is not None:
+        raise ValueError("x yields batches, so their size is its own: leave out batch_size")
     return IterableData(x, steps, weigh)
 
 

@@ -49,6 +49,7 @@ def train_step(model: Model, objective: Objective, optimizer: Optimizer) -> Trai
     trainable = [slot for slot in slots if slot.trainable]
     other = [slot for slot in slots if not slot.trainable]
     names = sorted(optimizer.scalars(0))
+    penalties = model.penalties()
 
     def step(state: State, batch: Batch, scalars: Scalars) -> State:
         batch = Batch(*batch)
@@ -57,8 +58,7 @@ def train_step(model: Model, objective: Objective, optimizer: Optimizer) -> Trai
             with tree.bound(trainable, weights), tree.bound(other, state["other"]) as new:
                 y_pred = model(batch.x, training=True)
                 loss, values = objective.loss(batch.y, y_pred, batch.weight)
-                for penalty in model.losses:
-                    loss = loss + penalty
+                loss = _with_penalties(model, penalties, loss)
                 return loss, (y_pred, values, new())
 
         (loss, (y_pred, values, others)), gradients = nn.value_and_grad(forward, has_aux=True)(
@@ -82,14 +82,14 @@ def test_step(model: Model, objective: Objective) -> TestStep:
     """Return the function that measures one batch."""
     nn = model.nn
     slots = tree.slots(model)
+    penalties = model.penalties()
 
     def step(variables: list[Tensor], state: list[MetricState], batch: Batch) -> list[MetricState]:
         batch = Batch(*batch)
         with tree.bound(slots, variables):
             y_pred = model(batch.x, training=False)
             loss, values = objective.loss(batch.y, y_pred, batch.weight)
-            for penalty in model.losses:
-                loss = loss + penalty
+            loss = _with_penalties(model, penalties, loss)
         return objective.update(nn, state, batch, y_pred, loss, values)
 
     return step
@@ -104,3 +104,11 @@ def predict_step(model: Model) -> PredictStep:
             return model(x, training=False)
 
     return step
+
+
+def _with_penalties(model: Model, penalties: list[Callable[[], Tensor]], loss: Tensor) -> Tensor:
+    for penalty in penalties:
+        loss = loss + penalty()
+    for added in model.added_losses:
+        loss = loss + added
+    return loss

@@ -1,0 +1,120 @@
+"""The command line, run in this process as the console script runs it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from dualnn import assignments, cli
+
+
+@pytest.fixture
+def dualnn(monkeypatch, capsys):
+    """Run the command with arguments; return its exit code, standard output and standard error."""
+    monkeypatch.setenv("COLUMNS", "120")
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["dualnn", *arguments])
+        with pytest.raises(SystemExit) as exited:
+            cli.main()
+        return exited.value.code or 0, *capsys.readouterr()
+
+    return run
+
+
+def test_run_on_one_backend(dualnn, backend):
+    code, out, err = dualnn("run", "iris", "--backend", backend, "--epochs", "2")
+    assert code == 0
+    assert err == ""
+    assert backend in out
+    assert "test accuracy" in out
+    assert "agree" not in out
+
+
+def test_run_on_the_default_backend(dualnn, backend):
+    code, out, _ = dualnn("run", "iris", "--epochs", "1")
+    assert code == 0
+    assert backend in out
+
+
+def test_run_on_both(dualnn):
+    code, out, err = dualnn("run", "iris", "--backend", "both", "--epochs", "2", "--dtype", "float64")
+    assert code == 0
+    assert err == ""
+    assert "torch" in out
+    assert "tensorflow" in out
+    assert "how far the two agree, in float64" in out
+    (initial,) = (line for line in out.splitlines() if "bit-identical" in line)
+    assert "yes" in initial
+
+
+def test_the_reference_goals_are_reached(dualnn, backend):
+    assert assignments.run("iris", backend).accuracy >= 0.95
+
+
+@pytest.mark.slow
+def test_the_goal_for_digits_is_reached(backend):
+    assert assignments.run("digits", backend).accuracy >= 0.97
+
+
+def test_plot(dualnn, tmp_path):
+    path = tmp_path / "curves.png"
+    code, out, _ = dualnn("run", "iris", "--backend", "both", "--epochs", "2", "--plot", str(path))
+    assert code == 0
+    assert path.read_bytes().startswith(b"\x89PNG")
+    assert "curves.png" in out
+
+
+def test_quiet(dualnn):
+    assert dualnn("run", "iris", "--epochs", "1", "--quiet") == (0, "", "")
+
+
+def test_versions_import_no_framework():
+    code = """
+import sys
+from dualnn import cli
+sys.argv = ["dualnn", "--version"]
+try:
+    cli.main()
+finally:
+    assert not {"torch", "tensorflow", "matplotlib"} & set(sys.modules)
+"""
+    out = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    lines = dict(line.split(maxsplit=1) for line in out.splitlines())
+    assert set(lines) == {"dualnn", "torch", "tensorflow"}
+    assert all(version[0].isdigit() for version in lines.values())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["run", "iris", "--backend", "torhc"], 1, "unknown backend 'torhc'; did you mean 'torch'?"),
+        (["run", "iris", "--device", "abacus"], 1, "abacus"),
+        (["run", "iris", "--plot", "/no/such/folder/curves.png", "--epochs", "1"], 1, "/no/such/folder"),
+        (["run", "iris", "--plot", "curves.xyz", "--epochs", "1"], 1, "xyz"),
+        (["run", "mnist", "--data-dir", "/no/such/folder"], 1, "'mnist' is not in /no/such/folder"),
+        (["run", "irsi"], 2, "irsi"),
+        (["run", "iris", "--epochs", "0"], 2, "0 is not in the range"),
+        (["run", "iris", "--dtype", "int8"], 2, "int8"),
+        (["walk"], 2, "walk"),
+    ],
+)
+def test_errors_are_one_sentence(dualnn, arguments, code, message):
+    got, out, err = dualnn(*arguments)
+    assert got == code
+    assert out == ""
+    assert message in err
+    assert "Traceback" not in err
+    if code == 1:
+        assert err.startswith("dualnn: ")
+        assert err.count("\n") == 1
+
+
+def test_the_progress_bar_on_a_terminal(dualnn, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich then takes standard error for a terminal
+    monkeypatch.setenv("TTY_INTERACTIVE", "1")
+    _, _, err = dualnn("run", "iris", "--epochs", "2")
+    assert "iris on " in err
+    assert "2/2" in err

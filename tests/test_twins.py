@@ -1,0 +1,73 @@
+"""The two adapters are twins: the same files, names and parameters, and all that the protocol asks for."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+import pytest
+
+import dualnn as dn
+from dualnn.protocol import ArrayNamespace, Backend
+
+ONLY_ONE_HAS = {"quiet.py"}  # TensorFlow prints notices when it is imported
+TORCH, TENSORFLOW = dn.backend("torch"), dn.backend("tensorflow")
+
+
+def _files(nn):
+    return {path.name for path in Path(nn.__file__).parent.glob("*.py")} - ONLY_ONE_HAS
+
+
+def _public(nn):
+    return {
+        name
+        for name, value in vars(nn).items()
+        if not name.startswith("_") and not inspect.ismodule(value)
+    }
+
+
+def _parameters(function):
+    """Names and defaults; None where a function of C code does not tell them."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return None
+    return [(one.name, one.default) for one in parameters if one.kind is not one.VAR_KEYWORD]
+
+
+def _protocol_functions():
+    functions = {**vars(ArrayNamespace), **vars(Backend)}
+    return sorted(name for name, value in functions.items() if inspect.isfunction(value) and name[0] != "_")
+
+
+def _protocol_attributes():
+    annotations = {**ArrayNamespace.__annotations__, **Backend.__annotations__}
+    return sorted(annotations)
+
+
+def test_same_files():
+    assert _files(TORCH) == _files(TENSORFLOW)
+
+
+def test_same_public_names():
+    assert _public(TORCH) == _public(TENSORFLOW)
+
+
+@pytest.mark.parametrize("name", sorted(name for name in _public(TORCH) if callable(getattr(TORCH, name))))
+def test_same_parameters(name):
+    ours, theirs = (_parameters(getattr(nn, name)) for nn in (TORCH, TENSORFLOW))
+    if ours is None or theirs is None:
+        pytest.skip("a function of C code does not tell its parameters")
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("name", _protocol_attributes())
+def test_attribute_of_the_protocol(nn, name):
+    assert hasattr(nn, name)
+
+
+@pytest.mark.parametrize("name", _protocol_functions())
+def test_function_of_the_protocol(nn, name):
+    expected = _parameters(getattr(Backend, name))
+    actual = _parameters(getattr(nn, name))
+    assert actual is None or actual == expected[1:]  # without self
