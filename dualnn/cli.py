@@ -5,33 +5,21 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from dualnn import assignments, backends
+from dualnn import assignments, backends, plots
 from dualnn.assignments import Agreement, Result
 from dualnn.callbacks import Callback
 
 BOTH = tuple(backends.INSTALL)
-NOT_INSTALLED = "not installed"
-
-AssignmentName = StrEnum("AssignmentName", {name: name for name in assignments.ASSIGNMENTS})
-
-
-class DtypeName(StrEnum):
-    """What ``--dtype`` may be."""
-
-    float32 = "float32"
-    float64 = "float64"
-
-
 app = typer.Typer(
     help="One description of a neural network; PyTorch and TensorFlow both run it, to the same numbers.",
     no_args_is_help=True,
@@ -65,7 +53,7 @@ def _root(
 
 @app.command()
 def run(
-    assignment: Annotated[AssignmentName, typer.Argument(help="The data set to classify.")],
+    assignment: Annotated[str, typer.Argument(help=f"One of {', '.join(assignments.ASSIGNMENTS)}.")],
     backend: Annotated[
         str | None, typer.Option(help=f"{', '.join(BOTH)} or both; by default as for dualnn.backend().")
     ] = None,
@@ -73,7 +61,7 @@ def run(
     epochs: Annotated[int | None, typer.Option(min=1, help="By default the assignment's own number.")] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="By default the assignment's own.")] = None,
     seed: Annotated[int, typer.Option(help="Fixes the initial weights, shuffles and dropout masks.")] = 0,
-    dtype: Annotated[DtypeName, typer.Option(help="The floating-point type.")] = DtypeName.float32,
+    dtype: Annotated[str, typer.Option(help="The floating-point type: float32 or float64.")] = "float32",
     data_dir: Annotated[
         Path | None, typer.Option(help="The folder with the files of MNIST or Fashion-MNIST.")
     ] = None,
@@ -81,16 +69,18 @@ def run(
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress and no tables.")] = False,
 ) -> None:
     """Train and test the network of an assignment."""
+    if plot is not None:
+        plots.check_path(plot)  # before the training, not after it
     console = Console(quiet=quiet)
     results = []
     for name in BOTH if backend == "both" else (backend or backends.backend().name,):
-        with _progress(f"{assignment.value} on {name}", quiet) as callbacks:
+        with _progress(f"{assignment} on {name}", quiet) as callbacks:
             results.append(
                 assignments.run(
-                    assignment.value,
+                    assignment,
                     name,
                     device=device,
-                    dtype=dtype.value,
+                    dtype=dtype,
                     epochs=epochs,
                     batch_size=batch_size,
                     seed=seed,
@@ -100,10 +90,8 @@ def run(
             )
     console.print(_results_table(results))
     if len(results) == len(BOTH):
-        console.print(_agreement_table(assignments.agreement(*results), dtype.value))
+        console.print(_agreement_table(assignments.agreement(*results), dtype))
     if plot is not None:
-        from dualnn import plots  # here, since matplotlib is an extra
-
         plots.history({result.backend: result.history for result in results}).savefig(plot)
         console.print(f"The curves are in {plot}.")
 
@@ -141,7 +129,9 @@ def _progress(description: str, quiet: bool) -> Iterator[list[Callback]]:
 
 
 def _results_table(results: list[Result]) -> Table:
-    table = Table(title=f"{results[0].assignment}, seed {results[0].seed}", title_justify="left")
+    table = Table(
+        title=f"{results[0].assignment}, seed {results[0].seed}", title_justify="left", box=box.SIMPLE
+    )
     table.add_column("backend")
     table.add_column("device")
     for heading in ("test accuracy", "seconds", "first loss", "last loss"):
@@ -160,7 +150,7 @@ def _results_table(results: list[Result]) -> Table:
 
 
 def _agreement_table(agreement: Agreement, dtype: str) -> Table:
-    table = Table(title=f"how far the two agree, in {dtype}", title_justify="left")
+    table = Table(title=f"how far the two agree, in {dtype}", title_justify="left", box=box.SIMPLE)
     table.add_column("what")
     table.add_column("both backends", justify="right")
     rows = {
@@ -178,7 +168,7 @@ def _agreement_table(agreement: Agreement, dtype: str) -> Table:
 def _framework_version(name: str) -> str:
     """Return the version of an installed framework without importing it."""
     if name not in backends.available():
-        return NOT_INSTALLED
+        return "not installed"
     # several distributions provide one import: tensorflow and tensorflow-cpu
     distributions = metadata.packages_distributions().get(name, [])
     return metadata.version(distributions[0]) if distributions else "of unknown version"

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dualnn import backends
 from dualnn.layers import tree
 from dualnn.place import Place
 from dualnn.protocol import Tensor
 
+if TYPE_CHECKING:
+    from dualnn.layers.layer import Layer
 
-def moved(layer: Any, backend: str | None, device: str | None, dtype: str | None) -> Any:
+
+def moved(layer: Layer, backend: str | None, device: str | None, dtype: str | None) -> Any:
     """Return a copy of a layer or model at another place; see `Layer.on`.
 
     Everything native goes along: variables, the optimizer's slots, tensors kept as attributes.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import cycle
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 COLOURS = ("#E69F00", "#0072B2", "#009E73", "#CC79A7")
 GREY = "#666666"
 EPSILON = float(np.finfo(np.float32).eps)
-TRAINING, HELD_OUT = "-", (0, (2.5, 1.5))
+TRAINING, HELD_OUT = "solid", "dashed"
 
 
 def history(histories: Mapping[str, History]) -> Figure:
@@ -56,6 +57,27 @@ def history(histories: Mapping[str, History]) -> Figure:
     if len(histories) > 1:
         _plot_differences(axes[-1], histories)
     return figure
+
+
+def check_path(path: Path) -> None:
+    """Raise an error now if a figure could not be saved to this path later.
+
+    Raises:
+        FileNotFoundError: the folder does not exist.
+        ImportError: matplotlib is not installed.
+        ValueError: matplotlib writes no such format.
+
+    >>> import pathlib
+    >>> check_path(pathlib.Path("curves.jpeg2000"))
+    Traceback (most recent call last):
+    ...
+    ValueError: curves.jpeg2000: expected a name that ends in .png, .pdf or .svg
+    """
+    if not path.absolute().parent.is_dir():
+        raise FileNotFoundError(f"{path}: there is no folder {path.parent}; make it first")
+    formats = _figure(columns=1).canvas.get_supported_filetypes()
+    if path.suffix.removeprefix(".") not in formats:
+        raise ValueError(f"{path}: expected a name that ends in .png, .pdf or .svg")
 
 
 def _figure(columns: int) -> Figure:
@@ -119,8 +141,8 @@ def _add_legend(ax: Axes, histories: Mapping[str, History]) -> None:
     runs = zip(histories, cycle(COLOURS), _widths(histories), strict=False)
     handles = [Line2D([], [], color=colour, linewidth=width, label=name) for name, colour, width in runs]
     if any("val_loss" in run.history for run in histories.values()):
-        for label, style in (("training", TRAINING), ("held out", HELD_OUT)):
-            handles.append(Line2D([], [], color=GREY, linestyle=style, label=label))
+        handles.append(Line2D([], [], color=GREY, linestyle=TRAINING, label="training"))
+        handles.append(Line2D([], [], color=GREY, linestyle=HELD_OUT, label="held out"))
     ax.legend(handles=handles, frameon=False, fontsize=9, handlelength=2.4)
 
 

@@ -14,7 +14,7 @@ import hashlib
 import math
 import operator
 import os
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -88,11 +88,9 @@ def bits(
     """
     first = counter_start + 1
     index = xp.arange(first, math.prod(shape) + first, dtype=xp.int64, device=device)
-    # index * GOLDEN in two halves that do not overflow: C++ compilers take it for granted that the
-    # multiple of a loop's index does not, and then make wrong loops of what torch.compile gives them.
-    z = cast(Any, xp).bitwise_left_shift(index * (GOLDEN >> 32), 32)
-    z += index * (GOLDEN & 0xFFFFFFFF)
-    return xp.reshape(mix64(xp, z + key), shape)
+    index &= 2**62 - 1
+    index *= GOLDEN
+    return xp.reshape(mix64(xp, index + key), shape)
 
 
 def fold(xp: ArrayNamespace, key: Tensor, data: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import safetensors
 import safetensors.numpy
 
-from dualnn.layers.layer import weight_slots
+from dualnn.layers import tree
 from dualnn.names import unknown
 
 if TYPE_CHECKING:
@@ -25,7 +25,9 @@ def save_weights(layer: Layer, path: str | os.PathLike[str]) -> None:
     if not layer.built:
         raise ValueError(f"{layer.name!r} is not built yet, so it has no weights to save")
     nn = layer.nn
-    arrays = {slot.path: np.ascontiguousarray(nn.to_numpy(slot.variable)) for slot in weight_slots(layer)}
+    arrays = {
+        slot.path: np.ascontiguousarray(nn.to_numpy(slot.variable)) for slot in tree.weight_slots(layer)
+    }
     write_atomically(Path(path), safetensors.numpy.save(arrays, metadata=FORMAT))
 
 
@@ -37,7 +39,7 @@ def load_weights(layer: Layer, path: str | os.PathLike[str]) -> None:
             f"with the file's"
         )
     arrays = read(Path(path))
-    slots = {slot.path: slot for slot in weight_slots(layer)}
+    slots = {slot.path: slot for slot in tree.weight_slots(layer)}
     for name in slots:
         if name not in arrays:
             raise ValueError(f"{os.fspath(path)} has no weight {name!r}: it was saved from another model")

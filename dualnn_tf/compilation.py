@@ -35,7 +35,7 @@ def compile(fun, /):
         try:
             return compiled(*args, **kwargs)
         except Exception as error:
-            reason = str(error).partition("\n")[0]
+            reason = str(error).partition("\n")[0].partition(". ")[0]
         # Is it the tracing or the function that failed? A second run tells: an error of the function's
         # own is raised again, without TensorFlow's wrapping.
         result = fun(*args, **kwargs)

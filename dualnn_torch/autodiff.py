@@ -414,7 +414,9 @@ def _is_borrowed(tensor):
 
 def _grad(outputs, inputs, seeds, retain_graph, create_graph):
     if torch.compiler.is_compiling():
-        return torch.autograd.grad(outputs, inputs, seeds, retain_graph, create_graph, allow_unused=True)
+        return torch.autograd.grad(
+            outputs, inputs, seeds, retain_graph=retain_graph, create_graph=create_graph, allow_unused=True
+        )
     # torch's threads for other devices would number the nodes of a new graph by counters of their own
     one_thread = torch.autograd.set_multithreading_enabled(False) if create_graph else _NO_CONTEXT
     with one_thread:

@@ -195,7 +195,7 @@ def test_unknown_choice_for_unconnected(nn):
     w = nn.Variable(1.0)
     with nn.GradientTape() as tape:
         y = w * w
-    with pytest.raises(ValueError, match="unconnected_gradients.*'zeros'"):
+    with pytest.raises(ValueError, match=r"unconnected_gradients.*'zeros'"):
         tape.gradient(y, w, unconnected_gradients="zeros")
 
 
@@ -558,7 +558,7 @@ def test_gradient_penalty(nn):
             f = nn.sum(nn.tanh(nn.matmul(x, w)))
         penalty = nn.sum(inner.gradient(f, x) ** 2)
     gradient = nn.to_numpy(outer.gradient(penalty, w))
-    # with t = tanh(x w), df/dx_i = s_i w with s = 1 - t^2, so the penalty is sum(s^2) |w|^2, and ds/dw = -2 t s x
+    # t = tanh(x w), s = 1 - t^2; df/dx_i = s_i w, so the penalty is sum(s^2) |w|^2; ds/dw = -2 t s x
     a, v = nn.to_numpy(x), nn.to_numpy(w)
     t = np.tanh(a @ v)
     s = 1 - t**2
@@ -808,7 +808,7 @@ def test_errors_of_the_function_come_out_and_leave_nothing_behind(nn):
 
 @pytest.mark.parametrize("argument", [1, True, np.arange(3), "text"])
 def test_arguments_that_cannot_be_differentiated_by(nn, argument):
-    with pytest.raises(TypeError, match="expected .*tensors"):
+    with pytest.raises(TypeError, match=r"expected .*tensors"):
         nn.grad(lambda x: x * x)(argument)
 
 
@@ -1139,12 +1139,9 @@ def test_tape_and_transform_agree_to_every_order_and_bit(backend, program, seed)
             nn.sum(g * w) for g, w in zip(way(nn, fun, inputs).values(), weights, strict=True)
         )
 
-    firsts = [way(nn, fun, inputs) for way in (by_tape, by_transform)]
-    seconds = [
-        outer(nn, slope(inner), inputs)
-        for outer in (by_tape, by_transform)
-        for inner in (by_tape, by_transform)
-    ]
+    ways = (by_tape, by_transform)
+    firsts = [way(nn, fun, inputs) for way in ways]
+    seconds = [outer(nn, slope(inner), inputs) for outer, inner in itertools.product(ways, repeat=2)]
     for gradients in (firsts, seconds):
         for gradient in gradients[1:]:
             for name in inputs:
@@ -1159,19 +1156,8 @@ def test_second_derivative_of_any_expression_is_the_limit_of_differences(backend
     step, here = 2.0**-14, []
 
     def slope(inputs, way):
-        return nn.sum(
-            nn.concat(
-                [
-                    g * nn.asarray(d)
-                    for g, d in zip(
-                        by_transform(nn, scalar_of(nn, program, way), inputs).values(),
-                        directions,
-                        strict=True,
-                    )
-                ],
-                axis=0,
-            )
-        )
+        gradients = by_transform(nn, scalar_of(nn, program, way), inputs).values()
+        return sum(nn.sum(g * nn.asarray(d)) for g, d in zip(gradients, directions, strict=True))
 
     curvature = dot(nn, by_tape(nn, lambda inputs: slope(inputs, here), tensors(nn, inputs)), directions)
     sizes = []
@@ -1201,8 +1187,6 @@ def test_backends_agree_on_the_gradient_of_any_expression(program, seed):
         results.append(np.stack([nn.to_numpy(gradient[name]) for name in "xy"]))
         ways.append(way)
     assume(ways[0] == ways[1])  # a comparison of two roundings of the same number may go either way
+    # 3 units is the largest difference that 1,500 programs showed
     unit = math.ulp(max(1.0, float(np.max(np.abs(results[0])))))
-    assert np.max(np.abs(results[0] - results[1])) <= ULPS * unit
-
-
-ULPS = 64
+    assert np.max(np.abs(results[0] - results[1])) <= 16 * unit

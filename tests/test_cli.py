@@ -95,9 +95,9 @@ finally:
         (["run", "iris", "--plot", "/no/such/folder/curves.png", "--epochs", "1"], 1, "/no/such/folder"),
         (["run", "iris", "--plot", "curves.xyz", "--epochs", "1"], 1, "xyz"),
         (["run", "mnist", "--data-dir", "/no/such/folder"], 1, "'mnist' is not in /no/such/folder"),
-        (["run", "irsi"], 2, "irsi"),
-        (["run", "iris", "--epochs", "0"], 2, "0 is not in the range"),
-        (["run", "iris", "--dtype", "int8"], 2, "int8"),
+        (["run", "irsi"], 1, "unknown assignment 'irsi'; did you mean 'iris'?"),
+        (["run", "iris", "--dtype", "int8"], 1, "unknown floating-point dtype 'int8'"),
+        (["run", "iris", "--epochs", "0"], 2, "--epochs"),
         (["walk"], 2, "walk"),
     ],
 )

@@ -9,7 +9,6 @@ import numpy as np
 from dualnn.datasets.dataset import Dataset
 from dualnn.datasets.split import stratified
 
-
 SPLIT_SEED = 3
 
 

@@ -16,12 +16,14 @@ from dualnn import initializers, random, regularizers
 from dualnn.layers import context, tree
 from dualnn.layers.input_spec import InputSpec
 from dualnn.layers.symbolic import SymbolicTensor, is_symbolic
+from dualnn.moving import moved
 from dualnn.place import Place
 from dualnn.protocol import Backend, Shape, Tensor
 from dualnn.seeds import Seed
+from dualnn.weights import load_weights, save_weights
 
 
-class Layer:
+class Layer(tree.Node):
     """A function with variables: the base of all layers and models.
 
     A layer of your own sets its fields in ``__init__``, makes its weights in ``build(input_shape)``
@@ -353,8 +355,6 @@ class Layer:
         >>> model([[1.0, 2.0, 3.0]]).shape == model.on(dtype="float64")([[1.0, 2.0, 3.0]]).shape
         True
         """
-        from dualnn.moving import moved  # here, since moving is made of layers
-
         return moved(self, backend, device, dtype)
 
     @property
@@ -383,7 +383,7 @@ class Layer:
     @property
     def weights(self) -> list[Any]:
         """The floating-point variables."""
-        return [slot.variable for slot in weight_slots(self)]
+        return [slot.variable for slot in tree.weight_slots(self)]
 
     @property
     def trainable_variables(self) -> list[Any]:
@@ -432,7 +432,7 @@ class Layer:
         Raises:
             ValueError: a wrong number of arrays, or a wrong shape; then nothing is set.
         """
-        slots = weight_slots(self)
+        slots = tree.weight_slots(self)
         if len(weights) != len(slots):
             raise ValueError(f"{self.name!r} has {len(slots)} weights, got {len(weights)} arrays")
         for slot, value in zip(slots, weights, strict=True):
@@ -453,8 +453,6 @@ class Layer:
 
         The file is complete or not there: it is written beside and then renamed.
         """
-        from dualnn.weights import save_weights
-
         save_weights(self, path)
 
     def load_weights(self, path: Any) -> None:
@@ -464,8 +462,6 @@ class Layer:
             FileNotFoundError: there is no such file.
             ValueError: not a safetensors file, or other names or shapes; then nothing is changed.
         """
-        from dualnn.weights import load_weights
-
         load_weights(self, path)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -482,14 +478,6 @@ class Layer:
     def __repr__(self) -> str:
         where = f" on {self._place.backend}, {self._place.device}" if self._place and self.built else ""
         return f"<{type(self).__name__} {self.name!r}{where}>"
-
-
-def weight_slots(layer: Layer) -> list[tree.Slot]:
-    """Return the slots of a layer's weights, its floating-point variables."""
-    if not layer.placed:
-        return []
-    nn = layer.nn
-    return [slot for slot in tree.slots(layer) if nn.isdtype(slot.variable.dtype, "real floating")]
 
 
 def snake_case(name: str) -> str:

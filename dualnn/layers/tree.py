@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from dualnn.layers.layer import Layer
 
 
+class Node:
+    """The mark of what the tree is made of: `Layer` inherits from it."""
+
+
 @dataclass(frozen=True)
 class Slot:
     """A place in a layer's attributes that holds a variable."""
@@ -69,6 +73,14 @@ def own_slots(layer: Layer, prefix: str = "", trainable: bool = True) -> list[Sl
     ]
 
 
+def weight_slots(root: Layer) -> list[Slot]:
+    """Return the slots of a layer's weights, its floating-point variables."""
+    if not root.placed:
+        return []
+    nn = root.nn
+    return [slot for slot in slots(root) if nn.isdtype(slot.variable.dtype, "real floating")]
+
+
 def held(layer: Layer, path: str) -> Tensor:
     """Return what a layer holds under a path of its own: a variable, or a step's own tensor."""
     value: Any = vars(layer)
@@ -99,7 +111,7 @@ def _walk(layer: Layer, path: str, trainable: bool, seen: set[int]) -> Iterator[
     seen.add(id(layer))
     trainable = trainable and layer.trainable
     yield path, layer, trainable
-    for name, _, _, child in _members(vars(layer), "", _is_layer):
+    for name, _, _, child in _members(vars(layer), "", _is_node):
         yield from _walk(child, _join(path, name), trainable, seen)
 
 
@@ -118,10 +130,8 @@ def _trains(variable: Tensor) -> bool:
     return bool(getattr(variable, "trainable", True))
 
 
-def _is_layer(value: Any) -> bool:
-    from dualnn.layers.layer import Layer  # here, since a layer is made of this module
-
-    return isinstance(value, Layer)
+def _is_node(value: Any) -> bool:
+    return isinstance(value, Node)
 
 
 def _join(prefix: str, name: str) -> str:

@@ -1,7 +1,6 @@
 """Models: layers that can be compiled, trained, evaluated and saved."""
 
-from dualnn.models.functional import Functional
 from dualnn.models.model import Model
 from dualnn.models.sequential import Sequential
 
-__all__ = ["Functional", "Model", "Sequential"]
+__all__ = ["Model", "Sequential"]

@@ -13,6 +13,7 @@ from dualnn.callbacks import Callback, History
 from dualnn.layers import context, tree
 from dualnn.layers.layer import Layer
 from dualnn.layers.symbolic import SymbolicTensor
+from dualnn.models.graph import Graph
 from dualnn.models.summary import summary
 from dualnn.names import unknown
 from dualnn.place import Place
@@ -30,6 +31,15 @@ class Model(Layer):
 
     Either inherit from it, hold layers as attributes and define ``call``; or give inputs and outputs,
     ``dn.Model(inputs, outputs)``; or use `dualnn.Sequential`.
+
+    Args:
+        inputs: one `dualnn.Input`, or a list or a dictionary of them.
+        outputs: what layers made of them: one symbolic tensor, or a list or a dictionary.
+        name: its name in summaries and errors.
+        trainable: False freezes the model.
+
+    Raises:
+        ValueError: the outputs depend on an input that is not among the inputs.
 
     >>> import dualnn as dn
     >>> class Classifier(dn.Model):
@@ -56,16 +66,30 @@ class Model(Layer):
     declared_input: Any = None
     """The symbolic input or inputs that say what the model is built on, if it has any."""
 
+    _graph: Graph | None = None
     _trainer: Trainer | None = None
     _steps: CompiledSteps | None = None
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        """Make a model; ``Model(inputs, outputs)`` makes a `Functional` one."""
-        if cls is Model and (args or "inputs" in kwargs):
-            from dualnn.models.functional import Functional  # here, since it inherits from this class
+    def __init__(
+        self, inputs: Any = None, outputs: Any = None, name: str | None = None, trainable: bool = True
+    ) -> None:
+        super().__init__(name, trainable)
+        if inputs is not None or outputs is not None:
+            if inputs is None or outputs is None:
+                raise TypeError("expected both inputs and outputs, or neither")
+            self._graph = Graph(inputs, outputs)
+            self.layers = self._graph.layers
+            self.declared_input = inputs
 
-            return super().__new__(Functional)
-        return super().__new__(cls)
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        """Compute the outputs from native tensors; a model without inputs and outputs defines it."""
+        if self._graph is None:
+            raise NotImplementedError(f"{type(self).__name__} must define call(self, x)")
+        return self._graph(*args, **kwargs)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Return the outputs' shapes, as far as they are known before the model is built."""
+        return None if self._graph is None else self._graph.output_shape()
 
     # ------------------------------------------------------------------ building
 

@@ -24,7 +24,7 @@ class Sequential(Model):
     """
 
     def __init__(self, layers: Iterable[Layer | SymbolicTensor] = (), name: str | None = None) -> None:
-        super().__init__(name)
+        super().__init__(name=name)
         self.layers: list[Layer] = []
         for layer in layers:
             self.add(layer)

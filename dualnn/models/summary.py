@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dualnn.layers import tree
-from dualnn.layers.layer import Layer, weight_slots
+from dualnn.layers.layer import Layer
 
 if TYPE_CHECKING:
     from dualnn.models.model import Model
@@ -34,7 +34,7 @@ def summary(model: Model) -> str:
     lines = [
         f"{label:<{widths[0]}}   {shape:<{widths[1]}}   {count:>{widths[2]}}" for label, shape, count in rows
     ]
-    slots = weight_slots(model)
+    slots = tree.weight_slots(model)
     counts = {id(s.variable): int(np.prod(tuple(s.variable.shape), dtype=np.int64)) for s in slots}
     trainable = sum(counts[id(slot.variable)] for slot in slots if slot.trainable)
     total = sum(counts.values())

@@ -1,47 +1,48 @@
-"""A model given by its inputs and outputs: a graph of layers."""
+"""The graph of layers between symbolic inputs and outputs: a model in the functional form."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from dualnn.layers.layer import Layer
 from dualnn.layers.symbolic import SymbolicTensor
-from dualnn.models.model import Model
 
 
-class Functional(Model):
-    """What ``dn.Model(inputs, outputs)`` makes.
+class Graph:
+    """What computes the outputs from the inputs.
 
     Args:
         inputs: one `dualnn.Input`, or a list or a dictionary of them.
         outputs: what layers made of them: one symbolic tensor, or a list or a dictionary.
-        name: the model's name.
+
+    Attributes:
+        layers: the layers, each after those whose outputs it needs; a shared one stands there once.
 
     Raises:
+        TypeError: something that is not symbolic.
         ValueError: the outputs depend on an input that is not among the inputs.
     """
 
-    def __init__(self, inputs: Any, outputs: Any, name: str | None = None, trainable: bool = True) -> None:
-        super().__init__(name, trainable)
+    def __init__(self, inputs: Any, outputs: Any) -> None:
         for x in (*_flat(inputs), *_flat(outputs)):
             if not isinstance(x, SymbolicTensor):
                 raise TypeError(f"expected dn.Input and what layers make of it, got {type(x).__name__}")
         self.inputs, self.outputs = inputs, outputs
-        self.declared_input = inputs
         nodes = list(_nodes(outputs))
-        missing = [n for n in nodes if n.function is None and not any(n is x for x in _flat(inputs))]
-        if missing:
-            raise ValueError(f"the outputs depend on {missing[0]}, which is not among the model's inputs")
+        given = {id(x) for x in _flat(inputs)}
+        for node in nodes:
+            if node.function is None and id(node) not in given:
+                raise ValueError(f"the outputs depend on {node}, which is not among the model's inputs")
         layers = [node.function for node in nodes if isinstance(node.function, Layer)]
-        self.layers = list({id(layer): layer for layer in layers}.values())
+        self.layers: list[Layer] = list({id(layer): layer for layer in layers}.values())
 
-    def call(self, x: Any) -> Any:
-        """Compute the outputs from the inputs, every layer's output once."""
+    def __call__(self, x: Any) -> Any:
+        """Compute the outputs, every layer's output once."""
         values = {id(node): value for node, value in zip(_flat(self.inputs), self._given(x), strict=True)}
         return _map(lambda node: node.evaluate(values), self.outputs)
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def output_shape(self) -> Any:
         """Return the outputs' shapes."""
         return _map(lambda node: node.shape, self.outputs)
 
@@ -65,7 +66,7 @@ def _flat(x: Any) -> list[Any]:
     return list(x) if isinstance(x, list | tuple) else [x]
 
 
-def _map(function: Any, x: Any) -> Any:
+def _map(function: Callable[[SymbolicTensor], Any], x: Any) -> Any:
     if isinstance(x, dict):
         return {key: function(item) for key, item in x.items()}
     return [function(item) for item in x] if isinstance(x, list | tuple) else function(x)
