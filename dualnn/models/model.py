@@ -166,8 +166,8 @@ class Model(Layer):
         >>> model = dn.Sequential([dn.Input((4,)), dn.layers.Dense(3)])
         >>> model.summary()
         Model: sequential
-        Layer (type)    Output shape    Weights
-        dense (Dense)   (None, 3)            15
+        Layer (type)    Output shape   Weights
+        dense (Dense)   (None, 3)           15
         Total weights: 15 (60 B)
         Trainable: 15   Not trainable: 0
         """
