@@ -13,8 +13,12 @@ PYTHON ?= python3
 VENV ?= .venv
 
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 READY := $(VENV)/.ready
+
+# Threads that wait for each other must not spin: beside other programs, or beside each other under
+# pytest -n, small steps of training otherwise take ten times as long and more.
+export OMP_WAIT_POLICY ?= passive
 
 .PHONY: help demo test test-all lint types layers lock clean
 

@@ -20,6 +20,7 @@ from dualnn.assignments import Agreement, Result
 from dualnn.callbacks import Callback
 
 BOTH = tuple(backends.INSTALL)
+
 app = typer.Typer(
     help="One description of a neural network; PyTorch and TensorFlow both run it, to the same numbers.",
     no_args_is_help=True,
@@ -128,10 +129,12 @@ def _progress(description: str, quiet: bool) -> Iterator[list[Callback]]:
         yield [_Advance(progress, description)]
 
 
+def _table(title: str) -> Table:
+    return Table(title=title, title_justify="left", box=box.SIMPLE, pad_edge=False)
+
+
 def _results_table(results: list[Result]) -> Table:
-    table = Table(
-        title=f"{results[0].assignment}, seed {results[0].seed}", title_justify="left", box=box.SIMPLE
-    )
+    table = _table(f"{results[0].assignment}, seed {results[0].seed}")
     table.add_column("backend")
     table.add_column("device")
     for heading in ("test accuracy", "seconds", "first loss", "last loss"):
@@ -150,7 +153,7 @@ def _results_table(results: list[Result]) -> Table:
 
 
 def _agreement_table(agreement: Agreement, dtype: str) -> Table:
-    table = Table(title=f"how far the two agree, in {dtype}", title_justify="left", box=box.SIMPLE)
+    table = _table(f"how far the two agree, in {dtype}")
     table.add_column("what")
     table.add_column("both backends", justify="right")
     rows = {

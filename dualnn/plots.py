@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import cycle
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 COLOURS = ("#E69F00", "#0072B2", "#009E73", "#CC79A7")
 GREY = "#666666"
 EPSILON = float(np.finfo(np.float32).eps)
-TRAINING, HELD_OUT = "solid", "dashed"
+TRAINING: Final = "solid"
+HELD_OUT: Final = "dashed"
 
 
 def history(histories: Mapping[str, History]) -> Figure:
@@ -38,10 +39,11 @@ def history(histories: Mapping[str, History]) -> Figure:
         ValueError: no run, or a run without epochs.
 
     >>> import dualnn as dn
+    >>> from dualnn import plots
     >>> model = dn.Sequential([dn.layers.Dense(1)])
     >>> model.compile("sgd", "mse")
     >>> run = model.fit([[0.0], [1.0]], [[0.0], [2.0]], epochs=3, verbose=0)
-    >>> figure = dn.plots.history({model.backend: run})
+    >>> figure = plots.history({model.backend: run})
     >>> [axes.get_title("left") for axes in figure.axes]
     ['loss']
     """
@@ -67,8 +69,9 @@ def check_path(path: Path) -> None:
         ImportError: matplotlib is not installed.
         ValueError: matplotlib writes no such format.
 
-    >>> import pathlib
-    >>> check_path(pathlib.Path("curves.jpeg2000"))
+    >>> from pathlib import Path
+    >>> from dualnn import plots
+    >>> plots.check_path(Path("curves.jpeg2000"))
     Traceback (most recent call last):
     ...
     ValueError: curves.jpeg2000: expected a name that ends in .png, .pdf or .svg
@@ -111,18 +114,8 @@ def _plot_differences(ax: Axes, histories: Mapping[str, History]) -> None:
                 ax.plot(
                     epochs, difference, color=colour, linestyle=style, linewidth=1.4, marker="o", markersize=3
                 )
-    ax.axhline(EPSILON, color=GREY, linewidth=0.8, linestyle=":")
-    ax.annotate(
-        "float32's resolution",
-        (1, EPSILON),
-        xycoords=("axes fraction", "data"),
-        xytext=(0, 3),
-        textcoords="offset points",
-        ha="right",
-        color=GREY,
-        fontsize=8,
-        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 1},
-    )
+    ax.axhline(EPSILON, color=GREY, linewidth=1, linestyle="dotted", label="float32's resolution")
+    ax.legend(fontsize=9, loc="lower right", edgecolor="none", framealpha=0.8)
     ax.set_yscale("log")
     _tidy(ax, f"loss: relative difference from {first}")
 

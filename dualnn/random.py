@@ -88,9 +88,14 @@ def bits(
     """
     first = counter_start + 1
     index = xp.arange(first, math.prod(shape) + first, dtype=xp.int64, device=device)
+    # index * GOLDEN, by way of its halves and a mask that changes nothing. A compiler of C++ takes it for
+    # granted that a multiple of a loop's index does not overflow, and writes outside of the array if it
+    # does; the mask keeps the product out of the index arithmetic of compilers of tensor programs.
     index &= 2**62 - 1
-    index *= GOLDEN
-    return xp.reshape(mix64(xp, index + key), shape)
+    z = xp.bitwise_left_shift(index * (GOLDEN >> 32), 32)  # type: ignore[attr-defined]
+    index *= GOLDEN & 0xFFFFFFFF
+    z += index
+    return xp.reshape(mix64(xp, z + key), shape)
 
 
 def fold(xp: ArrayNamespace, key: Tensor, data: Tensor) -> Tensor:

@@ -65,7 +65,7 @@ class GradientTape(tf.GradientTape):
             ValueError: an unknown `unconnected_gradients`, or too few or many `output_gradients`.
         """
         targets = _tensors(target)
-        tensors, structure = _flatten(sources, _checked)
+        tensors, structure = _flatten(sources)
         seeds = _seeds(targets, output_gradients)
         gradients = super().gradient(targets, tensors, seeds, unconnected_gradients)
         return structure.unflatten(map(_dense, gradients))
@@ -93,8 +93,9 @@ class GradientTape(tf.GradientTape):
         >>> nn.to_numpy(tape.jacobian(y, x)).tolist()
         [[2.0, 0.0], [0.0, 4.0]]
         """
-        tensors, structure = _flatten(sources, _checked)
-        return structure.unflatten(super().jacobian(_checked(target), tensors, unconnected_gradients))
+        tensors, structure = _flatten(sources)
+        _check_tensor(target)
+        return structure.unflatten(super().jacobian(target, tensors, unconnected_gradients))
 
     def stop_recording(self):
         """Return a context in which this tape does not record.
@@ -149,7 +150,8 @@ def value_and_grad(fun, /, argnums=0, has_aux=False):
 
     @functools.wraps(fun)
     def transformed(*args, **kwargs):
-        inputs, structure = _flatten(_select(args, argnums), _alias)
+        leaves, structure = optree.tree_flatten(_select(args, argnums))
+        inputs = [_alias(leaf) for leaf in leaves]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(inputs)
             result = fun(*_replace(args, argnums, structure.unflatten(inputs)), **kwargs)
@@ -195,20 +197,25 @@ def stop_gradient(x, /):
 # ---------------------------------------------------------------- trees and their leaves
 
 
-def _flatten(tree, convert):
-    """Return the converted leaves of a tree, in which None is no leaf, and its structure."""
+def _flatten(tree):
+    """Return the tensors of a tree, in which None is no leaf, and its structure."""
     leaves, structure = optree.tree_flatten(tree)
-    return [convert(leaf) for leaf in leaves], structure
+    for leaf in leaves:
+        _check_tensor(leaf)
+    return leaves, structure
 
 
 def _tensors(tree):
-    return [_checked(leaf) for leaf in optree.tree_leaves(tree, none_is_leaf=True)]
+    """Return the tensors of a tree, in which nothing else may be."""
+    leaves = optree.tree_leaves(tree, none_is_leaf=True)
+    for leaf in leaves:
+        _check_tensor(leaf)
+    return leaves
 
 
-def _checked(x):
+def _check_tensor(x):
     if not isinstance(x, (tf.Tensor, tf.Variable)):
         raise TypeError(f"expected TensorFlow tensors, got {_kind(x)}")
-    return x
 
 
 def _kind(x):
@@ -256,7 +263,8 @@ def _alias(leaf):
     """Return a tensor of the same values, known to nobody else, to differentiate by."""
     if isinstance(leaf, (float, np.ndarray, np.generic)):
         leaf = asarray(leaf)
-    _check_differentiable(_checked(leaf))
+    _check_tensor(leaf)
+    _check_differentiable(leaf)
     return tf.identity(leaf)  # connected, for whoever else records
 
 

@@ -12,6 +12,7 @@ import tensorflow as tf
 from dualnn.backends import owner
 from dualnn_tf.conversion import is_tensor
 from dualnn_tf.conversion import shape as shape_of
+from dualnn_tf.data_type_functions import converted
 from dualnn_tf.data_types import dtype as native_dtype
 from dualnn_tf.data_types import floating_dtype, python_dtype
 from dualnn_tf.devices import on_device, to_device
@@ -25,7 +26,7 @@ def arange(start, /, stop=None, step=1, *, dtype=None, device=None):
     # TensorFlow has ranges of a few data types only, and no empty ones against the step's sign.
     kind = tf.int64 if python_dtype(start, stop, step).is_integer else tf.float64
     with on_device(device):
-        start, stop, delta = (tf.cast(bound, kind) for bound in (start, stop, step))
+        start, stop, delta = (converted(bound, kind) for bound in (start, stop, step))
         stop = tf.maximum(start, stop) if step > 0 else tf.minimum(start, stop)
         return tf.cast(tf.range(start, stop, delta), dtype)
 
@@ -91,7 +92,7 @@ def linspace(start, stop, /, num, *, dtype=None, device=None, endpoint=True):
     """Return `num` evenly spaced values from `start` to `stop`."""
     dtype = floating_dtype(dtype)
     with on_device(device):
-        start, stop = tf.constant(start, dtype), tf.constant(stop, dtype)
+        start, stop = converted(start, dtype), converted(stop, dtype)
         return tf.linspace(start, stop, max(num if endpoint else num + 1, 1))[:num]
 
 
@@ -145,7 +146,7 @@ def _dtype_like(x, dtype):
 def _diagonals(x):
     # The number of the diagonal that each element of the last two axes is on.
     rows, columns = shape_of(x)[-2:]
-    return tf.range(columns) - tf.range(rows)[:, None]
+    return tf.range(columns, dtype=tf.int64) - tf.range(rows, dtype=tf.int64)[:, None]
 
 
 def _host_tensor(obj, dtype):

@@ -108,6 +108,14 @@ def result_type(*arrays_and_dtypes):
     return result
 
 
+def converted(operand, dtype):
+    """Return a tensor or a Python number as a tensor of a data type."""
+    if is_tensor(operand):
+        return tf.cast(operand, dtype)
+    # Not by tf.cast, which makes a float a float32 on the way; + 0 makes True a 1.
+    return tf.constant(operand if dtype == tf.bool else operand + 0, dtype)
+
+
 def promote(*operands):
     """Return tensors and Python numbers, at least one of them a tensor, as tensors of one dtype."""
     first = operands[0]
@@ -116,7 +124,7 @@ def promote(*operands):
     ):
         return operands
     dtype = result_type(*operands)
-    return tuple(_converted(operand, dtype) for operand in operands)
+    return tuple(converted(operand, dtype) for operand in operands)
 
 
 def _native(operand):
@@ -128,12 +136,6 @@ def _native(operand):
     raise TypeError(
         f"expected a TensorFlow tensor, a dtype or a number, got {kind}; convert it with nn.asarray(x)"
     )
-
-
-def _converted(operand, dtype):
-    if is_tensor(operand):
-        return tf.cast(operand, dtype)
-    return tf.constant(operand if dtype == tf.bool else operand + 0, dtype)  # + 0: True is 1
 
 
 @functools.cache

@@ -13,7 +13,6 @@ from dualnn.names import unknown
 _NATIVE = {"cpu": "CPU", "cuda": "GPU"}
 
 
-@functools.cache
 def devices():
     """Return the names of the devices of this machine that the framework can use.
 
@@ -21,9 +20,7 @@ def devices():
     >>> "cpu" in dn.backend().devices()
     True
     """
-    # Physical ones: to list the logical ones would fix TensorFlow's memory settings for good.
-    count = len(tf.config.list_physical_devices("GPU"))
-    return ("cpu", *(f"cuda:{index}" for index in range(count)))
+    return ("cpu", *(f"cuda:{index}" for index in range(_gpu_count())))
 
 
 def device(x, /):
@@ -88,6 +85,12 @@ def to_device(x, device, /):
         return x
     with on_device(device):
         return tf.identity(x)
+
+
+@functools.cache
+def _gpu_count():
+    # Physical ones: to list the logical ones would fix TensorFlow's memory settings for good.
+    return len(tf.config.list_physical_devices("GPU"))
 
 
 def _device_name(x):

@@ -35,6 +35,8 @@ def vecdot(x1, x2, /, *, axis=-1):
 
 
 def _matmul(x1, x2):
+    if x1.shape.rank == x2.shape.rank == 1:
+        return tf.tensordot(x1, x2, 1)
     if x1.shape.rank == 1:
         return tf.squeeze(_matmul(x1[None, :], x2), -2)
     if x2.shape.rank == 1:

@@ -36,24 +36,20 @@ def concat(arrays, /, *, axis=0):
 
 def expand_dims(x, /, *, axis=0):
     """Return `x` with axes of length 1 inserted at these positions."""
-    if isinstance(axis, int):
-        return tf.expand_dims(x, axis)
-    rank = x.shape.rank + len(axis)
-    if len({one % rank for one in axis}) < len(axis):
-        raise ValueError(f"expected different axes, got {axis}")
-    for one in sorted(one % rank for one in axis):
+    added = 1 if isinstance(axis, int) else len(axis)
+    for one in sorted(_axes(x.shape.rank + added, axis)):
         x = tf.expand_dims(x, one)
     return x
 
 
 def flip(x, /, *, axis=None):
     """Return `x` with the order of the elements reversed along some or all axes."""
-    return tf.reverse(x, _axes(x, axis))
+    return tf.reverse(x, _axes(x.shape.rank, axis))
 
 
 def moveaxis(x, source, destination, /):
     """Return `x` with axes moved to other positions."""
-    sources, destinations = _axes(x, source), _axes(x, destination)
+    sources, destinations = _axes(x.shape.rank, source), _axes(x.shape.rank, destination)
     order = [axis for axis in range(x.shape.rank) if axis not in sources]
     for target, axis in sorted(zip(destinations, sources, strict=True)):
         order.insert(target, axis)
@@ -62,7 +58,7 @@ def moveaxis(x, source, destination, /):
 
 def permute_dims(x, /, axes):
     """Return `x` with its axes in another order."""
-    return tf.transpose(x, _axes(x, tuple(axes)))
+    return tf.transpose(x, _axes(x.shape.rank, tuple(axes)))
 
 
 def repeat(x, repeats, /, *, axis=None):
@@ -85,7 +81,7 @@ def roll(x, /, shift, *, axis=None):
 
 def squeeze(x, /, axis):
     """Return `x` without these axes, which have length 1."""
-    axes = _axes(x, axis)
+    axes = _axes(x.shape.rank, axis)
     if any(x.shape[one] not in (1, None) for one in axes):
         raise ValueError(f"expected axes of length 1 to remove, got axis {axis} of shape {tuple(x.shape)}")
     return tf.squeeze(x, axes) if axes else tf.identity(x)
@@ -108,13 +104,15 @@ def unstack(x, /, *, axis=0):
     return tuple(tf.unstack(x, axis=axis))
 
 
-def _axes(x, axis):
-    # Axes, given as None (all), one or several, as a list of numbers from 0.
-    rank = x.shape.rank
+def _axes(rank, axis):
+    # Axes of a tensor of that many, given as None (all), one or several, as a list of numbers from 0.
     axes = range(rank) if axis is None else [axis] if isinstance(axis, int) else axis
     if any(not -rank <= one < rank for one in axes):
         raise IndexError(f"expected axes of a tensor of {rank} dimensions, got {axis}")
-    return [one % rank for one in axes]
+    axes = [one % rank for one in axes]
+    if len(set(axes)) < len(axes):
+        raise ValueError(f"expected different axes, got {axis}")
+    return axes
 
 
 def _broadcast_size(sizes):

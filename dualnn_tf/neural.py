@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import functools
+import math
 
 import tensorflow as tf
 
 from dualnn.names import unknown
 from dualnn_tf.data_types import floating_dtype
+
+_SELU_ALPHA, _SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 
 
 def avg_pool2d(x, /, *, pool_size, strides, padding):
@@ -59,8 +62,8 @@ def elu(x, /, alpha=1.0):
     >>> nn.to_numpy(nn.elu(nn.asarray([-100.0, 2.0]))).tolist()
     [-1.0, 2.0]
     """
-    y = tf.nn.elu(x)
-    return y if alpha == 1 else tf.where(x > 0, y, alpha * y)
+    # Not tf.nn.elu, whose exp(x) - 1 loses the digits of small x.
+    return tf.where(x > 0, x, alpha * tf.math.expm1(tf.minimum(x, 0)))
 
 
 def erf(x, /):
@@ -82,7 +85,10 @@ def gelu(x, /, approximate=False):
     >>> nn.to_numpy(nn.gelu(nn.asarray([0.0, 100.0]))).tolist()
     [0.0, 100.0]
     """
-    return tf.nn.gelu(x, approximate)
+    # Not tf.nn.gelu, whose constants are of float32 in float64 as well.
+    if approximate:
+        return 0.5 * x * (1 + tf.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+    return 0.5 * x * tf.math.erfc(-math.sqrt(0.5) * x)
 
 
 def leaky_relu(x, /, negative_slope=0.2):
@@ -93,6 +99,8 @@ def leaky_relu(x, /, negative_slope=0.2):
     >>> nn.to_numpy(nn.leaky_relu(nn.asarray([-8.0, 2.0]), 0.25)).tolist()
     [-2.0, 2.0]
     """
+    if x.dtype == tf.float64:  # the kernel's slope is a float32
+        return tf.where(x > 0, x, negative_slope * x)
     return tf.nn.leaky_relu(x, negative_slope)
 
 
@@ -141,7 +149,8 @@ def one_hot(indices, /, num_classes, *, dtype=None):
     >>> nn.to_numpy(nn.one_hot(nn.asarray([1, 0]), 2)).tolist()
     [[0.0, 1.0], [1.0, 0.0]]
     """
-    return tf.one_hot(indices, num_classes, dtype=floating_dtype(dtype))
+    dtype = floating_dtype(dtype)
+    return tf.one_hot(indices, num_classes, tf.ones((), dtype), tf.zeros((), dtype))
 
 
 def relu(x, /):
@@ -163,7 +172,7 @@ def selu(x, /):
     >>> round(float(nn.selu(nn.asarray(1.0))), 4)
     1.0507
     """
-    return tf.nn.selu(x)
+    return _SELU_SCALE * elu(x, _SELU_ALPHA)
 
 
 def sigmoid(x, /):

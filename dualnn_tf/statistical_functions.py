@@ -56,7 +56,7 @@ def var(x, /, *, axis=None, correction=0.0, keepdims=False):
     deviations = x - tf.reduce_mean(_floating(x, "var"), axis, keepdims=True)
     total = tf.reduce_sum(tf.square(deviations), axis, keepdims)
     count = tf.size(x) // tf.maximum(tf.size(total), 1)
-    return total / (tf.cast(count, x.dtype) - tf.cast(correction, x.dtype))
+    return total / (tf.cast(count, x.dtype) - tf.constant(correction, x.dtype))
 
 
 def _cumulative(running, initial, x, axis, dtype, include_initial):

@@ -88,7 +88,8 @@ def assign_add(variable, value, /):
     >>> nn.to_numpy(nn.assign_add(nn.Variable([1.0, 2.0]), 1)).tolist()
     [2.0, 3.0]
     """
-    variable.assign_add(_broadcast_value_for(variable, value), read_value=False)
+    value = _broadcast_value_for(variable, value)
+    variable.assign_add(value, read_value=False)
     return variable
 
 
@@ -104,7 +105,8 @@ def assign_sub(variable, value, /):
     >>> nn.to_numpy(nn.assign_sub(nn.Variable([1.0, 2.0]), 1)).tolist()
     [0.0, 1.0]
     """
-    variable.assign_sub(_broadcast_value_for(variable, value), read_value=False)
+    value = _broadcast_value_for(variable, value)
+    variable.assign_sub(value, read_value=False)
     return variable
 
 

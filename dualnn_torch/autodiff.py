@@ -37,7 +37,8 @@ class GradientTape:
 
     torch keeps no copy of a value that changes and no list of what was read. So, other than in
     TensorFlow, all gradients must be taken before assigning to a variable that they depend on, and
-    `watched_variables` is known only after `gradient`.
+    `watched_variables` is known only after `gradient`. A tensor carried from one tape to the next is a
+    constant to the next, but its history stays in memory with it, unless `stop_gradient` cuts it off.
 
     Args:
         persistent: whether `gradient` and `jacobian` may be called more than once.
@@ -103,7 +104,7 @@ class GradientTape:
             ValueError: an unknown `unconnected_gradients`, or too few or many `output_gradients`.
         """
         targets = _tensors(target)
-        tensors, structure = _flatten(sources, _checked)
+        tensors, structure = _flatten(sources)
         seeds = _seeds(targets, output_gradients)
         _check_choice(unconnected_gradients)
         gradients = self._differentiate(targets, tensors, seeds)
@@ -134,8 +135,8 @@ class GradientTape:
         >>> nn.to_numpy(tape.jacobian(y, x)).tolist()
         [[2.0, 0.0], [0.0, 4.0]]
         """
-        _checked(target)
-        tensors, structure = _flatten(sources, _checked)
+        _check_tensor(target)
+        tensors, structure = _flatten(sources)
         _check_choice(unconnected_gradients)
         connected = []
 
@@ -145,7 +146,7 @@ class GradientTape:
             return _zeros_for_none(gradients, tensors)
 
         unit = torch.eye(target.numel(), dtype=target.dtype, device=target.device)
-        rows = torch.vmap(row)(unit.reshape(-1, *target.shape))
+        rows = torch.vmap(row)(unit.reshape(target.numel(), *target.shape))
         jacobians = [
             stacked.reshape(target.shape + tensor.shape)
             for stacked, tensor in zip(rows, tensors, strict=True)
@@ -248,25 +249,24 @@ class GradientTape:
                 self._forget()
 
     def _pull_back(self, targets, sources, seeds):
-        asked = [
-            (origin, seed)
-            for target, seed in zip(targets, seeds, strict=True)
-            if (origin := self._origin(target)) is not None
-        ]
-        origins = [self._origin(source) for source in sources]
-        inputs = tuple(origin for origin in origins if origin is not None)
-        is_complete = self._recorded_all([origin for origin, _ in asked])
-        if not asked or not inputs:
-            return [None] * len(sources)
         create_graph = _is_recording()
-        outputs = tuple(origin for origin, _ in asked)
-        seeds = tuple(seed if create_graph else seed.detach() for _, seed in asked)
-        if is_complete:
+        outputs, weights = [], []
+        for target, seed in zip(targets, seeds, strict=True):
+            origin = self._origin(target)
+            if origin is not None:
+                outputs.append(origin)
+                weights.append(seed if create_graph else seed.detach())
+        origins = [self._origin(source) for source in sources]
+        inputs = [origin for origin in origins if origin is not None]
+        recorded_all = self._recorded_all(outputs)
+        if not inputs or not outputs:
+            return [None] * len(sources)
+        if recorded_all:
             retain_graph = create_graph or self._persistent or self._overlaps
-            gradients = _grad(outputs, inputs, seeds, retain_graph, create_graph)
+            gradients = _grad(outputs, inputs, weights, retain_graph, create_graph)
         else:
             with torch.set_grad_enabled(create_graph):
-                gradients = _grad_within(self._recorded, outputs, inputs, seeds)
+                gradients = _grad_within(self._recorded, outputs, inputs, weights)
         found = iter(gradients)
         return [None if origin is None else next(found) for origin in origins]
 
@@ -277,7 +277,7 @@ class GradientTape:
         if not tensor.requires_grad:
             return None
         if tensor.grad_fn is None:
-            return None if _is_borrowed(tensor) else tensor
+            return None if _open.tapes and _is_borrowed(tensor) else tensor
         return tensor if self._recorded(tensor.grad_fn) else None
 
     def _recorded(self, node):
@@ -285,21 +285,21 @@ class GradientTape:
 
     def _recorded_all(self, outputs):
         """Return whether this tape recorded all that the outputs come from; note the leaves there."""
-        is_complete, self._leaves = True, []
-        nodes = [_edge(output)[0] for output in outputs]
+        complete, self._leaves = True, []
+        nodes = [_node(output) for output in outputs]
         seen = {None, *nodes}
         for node in nodes:  # the list grows
             edges = node.next_functions
             if not edges:
                 self._leaves.append(node)
             elif bisect(self._marks, node._sequence_nr()) % 2 == 0:
-                is_complete = False
+                complete = False
                 continue
             for child, _ in edges:
                 if child not in seen:
                     seen.add(child)
                     nodes.append(child)
-        return is_complete
+        return complete
 
 
 def value_and_grad(fun, /, argnums=0, has_aux=False):
@@ -337,7 +337,7 @@ def value_and_grad(fun, /, argnums=0, has_aux=False):
         _open.transforms += 1
         _set_grad_mode(True)
         try:
-            inputs = tuple([_alias(leaf, nested) for leaf in leaves])
+            inputs = [_alias(leaf, nested) for leaf in leaves]
             result = fun(*_replace(args, argnums, structure.unflatten(inputs)), **kwargs)
             value = _checked_scalar(result, has_aux)
             gradients = _grad_of_scalar(value, inputs, create_graph=nested)
@@ -417,19 +417,17 @@ def _grad(outputs, inputs, seeds, retain_graph, create_graph):
         return torch.autograd.grad(
             outputs, inputs, seeds, retain_graph=retain_graph, create_graph=create_graph, allow_unused=True
         )
+    # the engine itself: the Python part of `torch.autograd.grad` takes a tenth of a small step's time
+    graph = tuple(outputs), tuple(seeds), retain_graph, create_graph, tuple(inputs)
     # torch's threads for other devices would number the nodes of a new graph by counters of their own
-    one_thread = torch.autograd.set_multithreading_enabled(False) if create_graph else _NO_CONTEXT
-    with one_thread:
-        # the engine itself: the Python part of `torch.autograd.grad` takes a tenth of a small step's time
-        return _engine_run_backward(
-            outputs, seeds, retain_graph, create_graph, inputs, True, accumulate_grad=False
-        )
+    with torch.autograd.set_multithreading_enabled(False) if create_graph else _NO_CONTEXT:
+        return _engine_run_backward(*graph, allow_unreachable=True, accumulate_grad=False)
 
 
 def _grad_of_scalar(value, inputs, create_graph):
     if not inputs or not value.requires_grad:
         return [torch.zeros_like(tensor) for tensor in inputs]
-    gradients = _grad((value,), inputs, (torch.ones_like(value),), create_graph, create_graph)
+    gradients = _grad([value], inputs, [torch.ones_like(value)], create_graph, create_graph)
     return _zeros_for_none(gradients, inputs)
 
 
@@ -501,25 +499,34 @@ def _edge(origin):
     return edge.node, edge.output_nr
 
 
+def _node(origin):
+    return getattr(origin, "grad_fn", None) or _edge(origin)[0]
+
+
 # ---------------------------------------------------------------- trees and their leaves
 
 
-def _flatten(tree, convert):
-    """Return the converted leaves of a tree, in which None is no leaf, and its structure."""
+def _flatten(tree):
+    """Return the tensors of a tree, in which None is no leaf, and its structure."""
     leaves, structure = optree.tree_flatten(tree)
-    return [convert(leaf) for leaf in leaves], structure
+    for leaf in leaves:
+        _check_tensor(leaf)
+    return leaves, structure
 
 
 def _tensors(tree):
+    """Return the tensors of a tree, in which nothing else may be."""
     if isinstance(tree, torch.Tensor):
         return [tree]
-    return [_checked(leaf) for leaf in optree.tree_leaves(tree, none_is_leaf=True)]
+    leaves = optree.tree_leaves(tree, none_is_leaf=True)
+    for leaf in leaves:
+        _check_tensor(leaf)
+    return leaves
 
 
-def _checked(x):
+def _check_tensor(x):
     if not isinstance(x, torch.Tensor):
         raise TypeError(f"expected torch tensors, got {_kind(x)}")
-    return x
 
 
 def _kind(x):
@@ -574,7 +581,8 @@ def _alias(leaf, nested):
     """Return a tensor of the same values, known to nobody else, to differentiate by."""
     if isinstance(leaf, (float, np.ndarray, np.generic)):
         leaf = asarray(leaf)
-    _check_differentiable(_checked(leaf))
+    _check_tensor(leaf)
+    _check_differentiable(leaf)
     if nested and leaf.requires_grad:
         return leaf.view_as(leaf)  # connected, for whoever else records
     return leaf.detach().requires_grad_()

@@ -13,7 +13,7 @@ def take(x, indices, /, *, axis=None):
         axis = 0
     axis = axis + x.ndim if axis < 0 else axis
     taken = xp.take(x, indices.reshape(-1), axis=axis)
-    return taken if indices.ndim == 1 else taken.unflatten(axis, indices.shape)
+    return taken.reshape(x.shape[:axis] + indices.shape + x.shape[axis + 1 :])
 
 
 take_along_axis = xp.take_along_axis

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import math
+import threading
 
 import numpy as np
 import pytest
@@ -662,12 +663,47 @@ def test_jacobian_inside_another_tape(nn):
     assert equal(nn, outer.gradient(z, x), [36.0, 288.0])
 
 
+def test_jacobian_of_an_empty_target(nn):
+    x = nn.ones((2, 3))
+    with nn.GradientTape() as tape:
+        tape.watch(x)
+        y = x[:0] * 2.0
+    assert nn.shape(tape.jacobian(y, x)) == (0, 3, 2, 3)
+
+
 def test_jacobian_with_constants_from_before_the_tape(nn):
     w = nn.Variable([1.0, 2.0])
     before = w * w
     with nn.GradientTape() as tape:
         y = before * w
     assert equal(nn, tape.jacobian(y, w), [[1.0, 0.0], [0.0, 4.0]])
+
+
+# ---------------------------------------------------------------- threads
+
+
+def test_threads_record_each_for_itself(nn):
+    w, results = nn.Variable(3.0), {}
+
+    def work(number):
+        before = w * w
+        for _ in range(20):
+            with nn.GradientTape() as outer:
+                with nn.GradientTape() as inner:
+                    y = before * w**number
+                first = inner.gradient(y, w)
+            second = outer.gradient(first, w)
+        results[number] = float(nn.to_numpy(first)), float(nn.to_numpy(second))
+
+    with nn.GradientTape() as tape:  # which records this thread only
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(2, 6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        y = w * w
+    assert equal(nn, tape.gradient(y, w), 6.0)
+    assert results == {n: (9.0 * n * 3.0 ** (n - 1), 9.0 * n * (n - 1) * 3.0 ** (n - 2)) for n in range(2, 6)}
 
 
 # ---------------------------------------------------------------- the tape: errors
@@ -923,6 +959,32 @@ def test_torch_functions_of_the_users_own_before_and_in_the_tape():
     w_, b = nn.to_numpy(w), nn.to_numpy(before)
     assert equal(nn, tape.gradient(first, w), 4 * w_ * b)
     assert equal(nn, tape.gradient(both, w), 4 * w_ * b + 3 * b)
+
+
+@pytest.mark.parametrize("tracer", ["make_fx", "dynamo"])
+def test_torch_traces_the_transforms(tracer):
+    torch = pytest.importorskip("torch")
+    nn = dn.backend("torch")
+    x = nn.asarray(np.random.default_rng(0).normal(size=(8, 4)))
+
+    def loss(w):
+        return nn.mean(nn.tanh(nn.matmul(x, w["kernel"]) + w["bias"]) ** 2)
+
+    def penalty(w):
+        return nn.sum(nn.grad(loss)(w)["kernel"] ** 2)
+
+    w = {"kernel": nn.ones((4, 3), dtype="float64"), "bias": nn.zeros(3, dtype="float64")}
+    for fun in (nn.value_and_grad(loss), nn.value_and_grad(penalty)):
+        value, gradient = fun(w)
+        with torch._dynamo.config.patch(trace_autograd_ops=True):
+            if tracer == "dynamo":
+                traced = torch.compile(fun, fullgraph=True, backend="eager")
+            else:
+                traced = torch.fx.experimental.proxy_tensor.make_fx(fun)(w)
+            traced_value, traced_gradient = traced(w)
+        np.testing.assert_allclose(traced_value, value, rtol=1e-12)
+        for name in w:
+            np.testing.assert_allclose(traced_gradient[name], gradient[name], rtol=1e-12, atol=1e-15)
 
 
 def test_tensorflow_graphs():

@@ -111,6 +111,19 @@ def test_words_are_the_same_in_xla_and_with_an_unknown_batch_size():
     np.testing.assert_array_equal(unknown(tf.zeros((5, 3))).numpy(), expected)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [20, 33])
+def test_words_are_the_same_in_code_that_inductor_writes(n):
+    # Inductor's C++ for `arange(n) * GOLDEN` overflows a loop's index: wrong words, and a broken heap.
+    torch = pytest.importorskip("torch")
+    nn = dn.backend("torch")
+    compiled = torch.compile(lambda key: random.bits(nn, key, 0, (n, 3)), fullgraph=True)
+    np.testing.assert_array_equal(compiled(torch.tensor(KEY)).numpy(), random.bits(np, KEY, 0, (n, 3)))
+    compiled = torch.compile(lambda key: random.bernoulli_mask(nn, key, (n, 3), 0.3), fullgraph=True)
+    expected = random.bernoulli_mask(np, KEY, (n, 3), 0.3)
+    np.testing.assert_array_equal(compiled(torch.tensor(KEY)).numpy(), expected)
+
+
 @given(z=st.lists(INT64, min_size=2, max_size=50, unique=True))
 def test_mix64_maps_different_integers_to_different_integers(z):
     assert len(set(random.mix64(np, np.asarray(z)).tolist())) == len(z)
