@@ -92,7 +92,7 @@ def bits(
     # granted that a multiple of a loop's index does not overflow, and writes outside of the array if it
     # does; the mask keeps the product out of the index arithmetic of compilers of tensor programs.
     index &= 2**62 - 1
-    z = xp.bitwise_left_shift(index * (GOLDEN >> 32), 32)  # type: ignore[attr-defined]
+    z = xp.bitwise_left_shift(index * (GOLDEN >> 32), 32)
     index *= GOLDEN & 0xFFFFFFFF
     z += index
     return xp.reshape(mix64(xp, z + key), shape)

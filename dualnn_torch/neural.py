@@ -52,7 +52,8 @@ def conv2d(x, kernel, /, *, strides, padding, dilation, groups):
             f"expected {groups * kernel.shape[2]} channels, {groups} group(s) of the kernel's "
             f"{kernel.shape[2]}, got an image of {x.shape[-1]}"
         )
-    image, weight = _channels_second(x), kernel.permute(3, 2, 0, 1)
+    image = _channels_second(x)
+    weight = kernel.permute(3, 2, 0, 1).contiguous()  # the gradient kernels do not take every view
     before, after = _padding(image, weight.shape[2:], strides, dilation, padding)
     if before != after:
         image, before = _pad(image, before, after, 0.0), 0
