@@ -9,12 +9,6 @@ from dualnn_tf import quiet  # isort: skip (first of all: it imports TensorFlow)
 
 from tensorflow import __version__
 
-from dualnn_tf.autodiff import (
-    GradientTape,
-    grad,
-    stop_gradient,
-    value_and_grad,
-)
 from dualnn_tf.compilation import (
     compile,
 )
@@ -150,6 +144,7 @@ from dualnn_tf.elementwise_functions import (
     tanh,
     trunc,
 )
+from dualnn_tf.gradient_tape import GradientTape
 from dualnn_tf.indexing_functions import (
     take,
     take_along_axis,
@@ -229,6 +224,7 @@ from dualnn_tf.statistical_functions import (
     sum,
     var,
 )
+from dualnn_tf.transforms import grad, stop_gradient, value_and_grad
 from dualnn_tf.utility_functions import (
     all,
     any,

@@ -1,41 +1,45 @@
 """Importing TensorFlow without the notices that it prints at every start.
 
 They come from C++ code on file descriptor 2, some of them whatever TF_CPP_MIN_LOG_LEVEL says.
-All else that the import prints, an error above all, is printed once the import is done.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import shutil
+import subprocess
 import sys
-import tempfile
 
 NOTICES = (
-    b"All log messages before absl::InitializeLog() is called are written to STDERR",
-    b"oneDNN custom operations are on.",
-    b"This TensorFlow binary is optimized to use available CPU instructions",
-    b"To enable the following instructions:",
+    "All log messages before absl::InitializeLog() is called are written to STDERR",
+    "oneDNN custom operations are on.",
+    "This TensorFlow binary is optimized to use available CPU instructions",
+    "To enable the following instructions:",
 )
 
 
 @contextlib.contextmanager
 def quiet():
-    """Hold back what is printed on file descriptor 2, and print it at the end without the notices."""
+    """Leave the notices out of what is printed on file descriptor 2; all else is printed at the end.
+
+    Another process does it, so that what is printed last is seen even if this process crashes.
+    """
+    grep = shutil.which("grep")
+    if grep is None:
+        yield
+        return
     sys.stderr.flush()
     stderr = os.dup(2)
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
+    command = [grep, "--text", "--invert-match", "--fixed-strings", "\n".join(NOTICES)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=stderr) as process:
+        os.dup2(process.stdin.fileno(), 2)
         try:
             yield
         finally:
             sys.stderr.flush()
             os.dup2(stderr, 2)
             os.close(stderr)
-            held.seek(0)
-            for line in held:
-                if not any(notice in line for notice in NOTICES):
-                    os.write(2, line)
 
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

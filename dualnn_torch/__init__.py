@@ -7,12 +7,6 @@
 
 from torch import __version__
 
-from dualnn_torch.autodiff import (
-    GradientTape,
-    grad,
-    stop_gradient,
-    value_and_grad,
-)
 from dualnn_torch.compilation import (
     compile,
 )
@@ -148,6 +142,7 @@ from dualnn_torch.elementwise_functions import (
     tanh,
     trunc,
 )
+from dualnn_torch.gradient_tape import GradientTape
 from dualnn_torch.indexing_functions import (
     take,
     take_along_axis,
@@ -227,6 +222,7 @@ from dualnn_torch.statistical_functions import (
     sum,
     var,
 )
+from dualnn_torch.transforms import grad, stop_gradient, value_and_grad
 from dualnn_torch.utility_functions import (
     all,
     any,

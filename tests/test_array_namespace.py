@@ -23,7 +23,7 @@ INTEGERS = ("int8", "int16", "int32", "int64", "uint8")
 STANDARD = ("bool", *INTEGERS, *FLOATS, "complex64", "complex128")
 
 few = settings(
-    max_examples=20,
+    max_examples=200,
     deadline=None,  # the first call of a framework's function may take a second
     suppress_health_check=[HealthCheck.function_scoped_fixture],  # `nn` is the same for all examples
 )
@@ -302,11 +302,16 @@ def test_a_number_does_not_widen_a_tensor_of_its_kind(nn, dtype):
         assert nn.dtype_name(nn.result_type(x, number)) == dtype
 
 
-@pytest.mark.parametrize("second", STANDARD)
-@pytest.mark.parametrize("first", STANDARD)
+CASTS = [
+    (first, second)
+    for first in STANDARD
+    for second in STANDARD
+    if second.startswith("complex") or not first.startswith("complex")  # the standard leaves that open
+]
+
+
+@pytest.mark.parametrize(("first", "second"), CASTS)
 def test_astype(nn, first, second):
-    if np.dtype(first).kind == "c" and np.dtype(second).kind != "c":
-        pytest.skip("the standard leaves complex to real open")
     x = np.array([0, 1, 3]).astype(first)
     assert_same(nn, nn.astype(nn.asarray(x), second), x.astype(second))
 

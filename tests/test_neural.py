@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import dualnn as dn
 
 few = settings(
-    max_examples=25,
+    max_examples=200,
     deadline=None,  # the first call of a framework's function may take a second
     suppress_health_check=[HealthCheck.function_scoped_fixture],  # `nn` is the same for all examples
 )
@@ -264,6 +264,18 @@ def test_the_gradient_of_pooling(nn):
     assert nn.to_numpy(largest)[0, :, :, 0].tolist() == [[0, 0, 0], [0, 1, 1], [0, 1, 1]]
     mean = nn.grad(lambda x: nn.sum(nn.avg_pool2d(x, **arguments)))(x)
     assert nn.to_numpy(mean)[0, :, :, 0].tolist() == [[0.25, 0.25, 0.5], [0.25, 0.25, 0.5], [0.5, 0.5, 1]]
+
+
+def test_convolution_in_compiled_code(nn):
+    """Also those of which TensorFlow lacks the gradient's kernel on a CPU."""
+    arguments = {"strides": (1, 1), "padding": "same", "dilation": (2, 2), "groups": 2}
+    gradient = nn.grad(
+        lambda kernel: nn.sum(nn.conv2d(nn.ones((1, 5, 5, 4), dtype="float64"), kernel, **arguments))
+    )
+    kernel = nn.ones((3, 3, 2, 2), dtype="float64")
+    compiled = nn.compile(gradient)(kernel)
+    assert nn.to_numpy(compiled)[:, :, 0, 0].tolist() == [[9, 15, 9], [15, 25, 15], [9, 15, 9]]
+    np.testing.assert_array_equal(nn.to_numpy(compiled), nn.to_numpy(gradient(kernel)))
 
 
 def test_errors(nn):

@@ -1,4 +1,4 @@
-"""Differentiation: the tape and the function transforms, on `torch.autograd`.
+"""The gradient tape, on `torch.autograd`.
 
 torch records every operation on a tensor that requires a gradient, at all times. A tape, as TensorFlow
 means it, records while it is open; what came before or after is a constant. The nodes of torch's graph
@@ -10,19 +10,15 @@ beyond these numbers.
 from __future__ import annotations
 
 import contextlib
-import functools
 import itertools
 import threading
 from bisect import bisect
 
-import numpy as np
-import optree
 import torch
 from torch.autograd.graph import GradientEdge, _engine_run_backward, get_gradient_edge
 
 from dualnn.names import unknown
-from dualnn_torch.creation_functions import asarray
-from dualnn_torch.data_types import dtype_name
+from dualnn_torch.differentiable import check_differentiable, check_tensor, flatten, tensor_leaves
 from dualnn_torch.variables import is_variable
 
 _next_number = torch._C._autograd._get_sequence_nr
@@ -64,7 +60,7 @@ class GradientTape:
         return self
 
     def __exit__(self, *_):
-        if self in _open.tapes:
+        if self in recording_now.tapes:
             self._stop()
         self._give_back()
 
@@ -76,8 +72,8 @@ class GradientTape:
             RuntimeError: this tape is not recording.
         """
         self._check_recording("watch a tensor")
-        for leaf in _tensors(tensor):
-            _check_differentiable(leaf)
+        for leaf in tensor_leaves(tensor):
+            check_differentiable(leaf)
             if not leaf.requires_grad:
                 leaf.requires_grad_(True)
                 self._borrowed.append(leaf)
@@ -103,13 +99,13 @@ class GradientTape:
             TypeError: a target or a source is not a torch tensor.
             ValueError: an unknown `unconnected_gradients`, or too few or many `output_gradients`.
         """
-        targets = _tensors(target)
-        tensors, structure = _flatten(sources)
+        targets = tensor_leaves(target)
+        tensors, structure = flatten(sources)
         seeds = _seeds(targets, output_gradients)
         _check_choice(unconnected_gradients)
         gradients = self._differentiate(targets, tensors, seeds)
         if unconnected_gradients == "zero":
-            gradients = _zeros_for_none(gradients, tensors)
+            gradients = zeros_for_none(gradients, tensors)
         return structure.unflatten(gradients)
 
     def jacobian(self, target, sources, unconnected_gradients="none"):
@@ -135,15 +131,15 @@ class GradientTape:
         >>> nn.to_numpy(tape.jacobian(y, x)).tolist()
         [[2.0, 0.0], [0.0, 4.0]]
         """
-        _check_tensor(target)
-        tensors, structure = _flatten(sources)
+        check_tensor(target)
+        tensors, structure = flatten(sources)
         _check_choice(unconnected_gradients)
         connected = []
 
         def row(seed):
             gradients = self._differentiate([target], tensors, [seed])
             connected[:] = [gradient is not None for gradient in gradients]
-            return _zeros_for_none(gradients, tensors)
+            return zeros_for_none(gradients, tensors)
 
         unit = torch.eye(target.numel(), dtype=target.dtype, device=target.device)
         rows = torch.vmap(row)(unit.reshape(target.numel(), *target.shape))
@@ -165,7 +161,7 @@ class GradientTape:
         self._check_recording("stop")
         self._stop()
         try:
-            with torch.set_grad_enabled(_is_recording()):
+            with torch.set_grad_enabled(is_recording()):
                 yield
         finally:
             self._start()
@@ -193,24 +189,24 @@ class GradientTape:
         return tuple(node.variable for node in self._leaves if is_variable(node.variable))
 
     def _check_recording(self, what):
-        if self not in _open.tapes:
+        if self not in recording_now.tapes:
             raise RuntimeError(f"a tape that is not recording cannot {what}; do so inside its `with` block")
 
     def _start(self):
-        if self in _open.tapes:
+        if self in recording_now.tapes:
             raise ValueError("this tape is still recording, so it cannot be entered again")
-        self._overlaps |= _is_recording()
-        for tape in _open.tapes:
+        self._overlaps |= is_recording()
+        for tape in recording_now.tapes:
             tape._overlaps = True
-        _open.tapes.append(self)
+        recording_now.tapes.append(self)
         self._marks.append(_next_number())
         self._grad_mode = torch.is_grad_enabled()
-        _set_grad_mode(True)
+        set_grad_mode(True)
 
     def _stop(self):
-        _open.tapes.remove(self)
+        recording_now.tapes.remove(self)
         self._marks.append(_next_number())
-        _set_grad_mode(self._grad_mode)
+        set_grad_mode(self._grad_mode)
 
     def _forget(self):
         self._marks = []  # the next node's number each time recording began or ended
@@ -219,7 +215,7 @@ class GradientTape:
 
     def _give_back(self):
         for tensor in self._borrowed:
-            heir = next((tape for tape in _open.tapes if id(tensor) in tape._watched), None)
+            heir = next((tape for tape in recording_now.tapes if id(tensor) in tape._watched), None)
             if heir is None:
                 tensor.requires_grad_(False)
             else:
@@ -233,7 +229,7 @@ class GradientTape:
                 "this tape holds no records: it was never entered, or was asked before; "
                 "GradientTape(persistent=True) may be asked more than once"
             )
-        if self in _open.tapes and not self._persistent:
+        if self in recording_now.tapes and not self._persistent:
             self._stop()
         try:
             return self._pull_back(targets, sources, seeds)
@@ -249,7 +245,7 @@ class GradientTape:
                 self._forget()
 
     def _pull_back(self, targets, sources, seeds):
-        create_graph = _is_recording()
+        create_graph = is_recording()
         outputs, weights = [], []
         for target, seed in zip(targets, seeds, strict=True):
             origin = self._origin(target)
@@ -263,7 +259,7 @@ class GradientTape:
             return [None] * len(sources)
         if recorded_all:
             retain_graph = create_graph or self._persistent or self._overlaps
-            gradients = _grad(outputs, inputs, weights, retain_graph, create_graph)
+            gradients = native_grad(outputs, inputs, weights, retain_graph, create_graph)
         else:
             with torch.set_grad_enabled(create_graph):
                 gradients = _grad_within(self._recorded, outputs, inputs, weights)
@@ -277,7 +273,7 @@ class GradientTape:
         if not tensor.requires_grad:
             return None
         if tensor.grad_fn is None:
-            return None if _open.tapes and _is_borrowed(tensor) else tensor
+            return None if recording_now.tapes and _is_borrowed(tensor) else tensor
         return tensor if self._recorded(tensor.grad_fn) else None
 
     def _recorded(self, node):
@@ -302,86 +298,6 @@ class GradientTape:
         return complete
 
 
-def value_and_grad(fun, /, argnums=0, has_aux=False):
-    """Return a function that returns ``(fun(*args), gradient)``, as ``jax.value_and_grad`` does.
-
-    An argument to differentiate is a tree of tensors, variables, NumPy arrays and Python floats. Only
-    what `fun` computes from the argument counts: a tensor or variable that `fun` takes from elsewhere is
-    a constant, be it the same one. These transforms nest with each other and with tapes.
-
-    Args:
-        fun: a function that returns a scalar; with `has_aux`, ``(scalar, aux)`` with any tree `aux`.
-        argnums: the position of the argument to differentiate, or a tuple of positions.
-        has_aux: whether `fun` returns `aux` too; the result is ``((value, aux), gradient)`` then.
-
-    Returns:
-        A function like `fun`. The gradient is a tree like the argument, or a tuple of such trees if
-        `argnums` is one; it has zeros where `fun` does not depend on the argument.
-
-    Raises:
-        TypeError: the argument has a leaf of integers, or of a type not named above; or `fun` returns
-            something else than a tensor of real numbers.
-        ValueError: `fun` returns a tensor that is not a scalar, or gets too few arguments.
-
-    >>> import dualnn as dn
-    >>> nn = dn.backend()
-    >>> value, gradient = nn.value_and_grad(lambda p: p["w"] ** 2 + p["b"])({"w": 3.0, "b": 1.0})
-    >>> float(value), float(gradient["w"]), float(gradient["b"])
-    (10.0, 6.0, 1.0)
-    """
-
-    @functools.wraps(fun)
-    def transformed(*args, **kwargs):
-        nested, grad_mode = _is_recording(), torch.is_grad_enabled()
-        leaves, structure = optree.tree_flatten(_select(args, argnums))
-        _open.transforms += 1
-        _set_grad_mode(True)
-        try:
-            inputs = [_alias(leaf, nested) for leaf in leaves]
-            result = fun(*_replace(args, argnums, structure.unflatten(inputs)), **kwargs)
-            value = _checked_scalar(result, has_aux)
-            gradients = _grad_of_scalar(value, inputs, create_graph=nested)
-        finally:
-            _set_grad_mode(grad_mode)
-            _open.transforms -= 1
-        return (result if nested else _detached(result)), structure.unflatten(gradients)
-
-    return transformed
-
-
-def grad(fun, /, argnums=0, has_aux=False):
-    """Return a function that returns the gradient of `fun`; with `has_aux`, ``(gradient, aux)``.
-
-    Arguments and errors are those of `value_and_grad`.
-
-    >>> import dualnn as dn
-    >>> nn = dn.backend()
-    >>> cube = lambda x: x ** 3
-    >>> float(nn.grad(nn.grad(cube))(2.0))
-    12.0
-    """
-    both = value_and_grad(fun, argnums, has_aux)
-
-    @functools.wraps(fun)
-    def transformed(*args, **kwargs):
-        result, gradient = both(*args, **kwargs)
-        return (gradient, result[1]) if has_aux else gradient
-
-    return transformed
-
-
-def stop_gradient(x, /):
-    """Return a tensor, or the present value of a variable, as a constant.
-
-    >>> import dualnn as dn
-    >>> nn = dn.backend()
-    >>> float(nn.grad(lambda x: x * nn.stop_gradient(x))(3.0))
-    3.0
-    """
-    # a variable is copied, else the constant would change with it
-    return x.detach().clone() if is_variable(x) else x.detach()
-
-
 # ---------------------------------------------------------------- what records at the moment
 
 
@@ -393,26 +309,29 @@ class _Open(threading.local):
         self.transforms = 0
 
 
-_open = _Open()
+recording_now = _Open()
 
 
-def _is_recording():
-    return bool(_open.tapes) or _open.transforms > 0
+def is_recording():
+    """Whether this thread is recording, for a tape or for a transform."""
+    return bool(recording_now.tapes) or recording_now.transforms > 0
 
 
-def _set_grad_mode(mode):
+def set_grad_mode(mode):
+    """Switch torch's recording on or off."""
     if mode != torch.is_grad_enabled():  # asking is the cheaper part
         torch.set_grad_enabled(mode)
 
 
 def _is_borrowed(tensor):
-    return any(tensor is other for tape in _open.tapes for other in tape._borrowed)
+    return any(tensor is other for tape in recording_now.tapes for other in tape._borrowed)
 
 
 # ---------------------------------------------------------------- asking torch for gradients
 
 
-def _grad(outputs, inputs, seeds, retain_graph, create_graph):
+def native_grad(outputs, inputs, seeds, retain_graph, create_graph):
+    """Return what `torch.autograd.grad` does; None where an input is not connected."""
     if torch.compiler.is_compiling():
         return torch.autograd.grad(
             outputs, inputs, seeds, retain_graph=retain_graph, create_graph=create_graph, allow_unused=True
@@ -422,13 +341,6 @@ def _grad(outputs, inputs, seeds, retain_graph, create_graph):
     # torch's threads for other devices would number the nodes of a new graph by counters of their own
     with torch.autograd.set_multithreading_enabled(False) if create_graph else _NO_CONTEXT:
         return _engine_run_backward(*graph, allow_unreachable=True, accumulate_grad=False)
-
-
-def _grad_of_scalar(value, inputs, create_graph):
-    if not inputs or not value.requires_grad:
-        return [torch.zeros_like(tensor) for tensor in inputs]
-    gradients = _grad([value], inputs, [torch.ones_like(value)], create_graph, create_graph)
-    return _zeros_for_none(gradients, inputs)
 
 
 def _grad_within(recorded, outputs, inputs, seeds):
@@ -503,40 +415,7 @@ def _node(origin):
     return getattr(origin, "grad_fn", None) or _edge(origin)[0]
 
 
-# ---------------------------------------------------------------- trees and their leaves
-
-
-def _flatten(tree):
-    """Return the tensors of a tree, in which None is no leaf, and its structure."""
-    leaves, structure = optree.tree_flatten(tree)
-    for leaf in leaves:
-        _check_tensor(leaf)
-    return leaves, structure
-
-
-def _tensors(tree):
-    """Return the tensors of a tree, in which nothing else may be."""
-    if isinstance(tree, torch.Tensor):
-        return [tree]
-    leaves = optree.tree_leaves(tree, none_is_leaf=True)
-    for leaf in leaves:
-        _check_tensor(leaf)
-    return leaves
-
-
-def _check_tensor(x):
-    if not isinstance(x, torch.Tensor):
-        raise TypeError(f"expected torch tensors, got {_kind(x)}")
-
-
-def _kind(x):
-    cls = type(x)
-    return cls.__name__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__name__}"
-
-
-def _check_differentiable(tensor):
-    if not (tensor.is_floating_point() or tensor.is_complex()):
-        raise TypeError(f"expected tensors of real or complex numbers, got {dtype_name(tensor.dtype)}")
+# ---------------------------------------------------------------- targets and gradients
 
 
 def _check_choice(unconnected_gradients):
@@ -547,63 +426,15 @@ def _check_choice(unconnected_gradients):
 def _seeds(targets, output_gradients):
     if output_gradients is None:
         return [torch.ones_like(target) for target in targets]
-    seeds = _tensors(output_gradients)
+    seeds = tensor_leaves(output_gradients)
     if len(seeds) != len(targets):
         raise ValueError(f"expected output_gradients for each of {len(targets)} targets, got {len(seeds)}")
     return seeds
 
 
-def _zeros_for_none(gradients, tensors):
+def zeros_for_none(gradients, tensors):
+    """Return the gradients, with zeros for those of unconnected tensors."""
     return [
         torch.zeros_like(tensor) if gradient is None else gradient
         for gradient, tensor in zip(gradients, tensors, strict=True)
     ]
-
-
-def _select(args, argnums):
-    positions = (argnums,) if isinstance(argnums, int) else argnums
-    if max(positions) >= len(args) or min(positions) < -len(args):
-        raise ValueError(f"expected positional arguments up to argnums={argnums}, got {len(args)} of them")
-    return args[argnums] if isinstance(argnums, int) else tuple(args[position] for position in argnums)
-
-
-def _replace(args, argnums, selected):
-    args = list(args)
-    if isinstance(argnums, int):
-        args[argnums] = selected
-    else:
-        for position, argument in zip(argnums, selected, strict=True):
-            args[position] = argument
-    return args
-
-
-def _alias(leaf, nested):
-    """Return a tensor of the same values, known to nobody else, to differentiate by."""
-    if isinstance(leaf, (float, np.ndarray, np.generic)):
-        leaf = asarray(leaf)
-    _check_tensor(leaf)
-    _check_differentiable(leaf)
-    if nested and leaf.requires_grad:
-        return leaf.view_as(leaf)  # connected, for whoever else records
-    return leaf.detach().requires_grad_()
-
-
-def _checked_scalar(result, has_aux):
-    """Return the scalar among what a function to differentiate returned."""
-    if has_aux:
-        if not isinstance(result, tuple) or len(result) != 2:
-            raise TypeError(f"expected a function that returns (value, aux), got {_kind(result)}")
-        result = result[0]
-    is_tensor = isinstance(result, torch.Tensor)
-    if not is_tensor or not result.is_floating_point():
-        what = dtype_name(result.dtype) if is_tensor else _kind(result)
-        raise TypeError(f"expected a function that returns a tensor of real numbers, got {what}")
-    if result.ndim != 0:
-        raise ValueError(f"expected a function that returns a scalar, got shape {tuple(result.shape)}")
-    return result
-
-
-def _detached(tree):
-    if isinstance(tree, torch.Tensor):
-        return tree.detach()
-    return optree.tree_map(lambda leaf: leaf.detach() if isinstance(leaf, torch.Tensor) else leaf, tree)

@@ -1,0 +1,109 @@
+"""Functions that make derivatives of functions, on `tf.GradientTape`."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import optree
+import tensorflow as tf
+
+from dualnn.differentiation import kind, replace, select, value_of
+from dualnn_tf.creation_functions import asarray
+from dualnn_tf.differentiable import check_differentiable, check_tensor
+from dualnn_tf.gradient_tape import dense
+
+
+def value_and_grad(fun, /, argnums=0, has_aux=False):
+    """Return a function that returns ``(fun(*args), gradient)``, as ``jax.value_and_grad`` does.
+
+    An argument to differentiate is a tree of tensors, variables, NumPy arrays and Python floats. Only
+    what `fun` computes from the argument counts: a tensor or variable that `fun` takes from elsewhere is
+    a constant, be it the same one. These transforms nest with each other and with tapes.
+
+    Args:
+        fun: a function that returns a scalar; with `has_aux`, ``(scalar, aux)`` with any tree `aux`.
+        argnums: the position of the argument to differentiate, or a tuple of positions.
+        has_aux: whether `fun` returns `aux` too; the result is ``((value, aux), gradient)`` then.
+
+    Returns:
+        A function like `fun`. The gradient is a tree like the argument, or a tuple of such trees if
+        `argnums` is one; it has zeros where `fun` does not depend on the argument.
+
+    Raises:
+        TypeError: the argument has a leaf of integers, or of a type not named above; or `fun` returns
+            something else than a tensor of real numbers.
+        ValueError: `fun` returns a tensor that is not a scalar, or gets too few arguments.
+
+    >>> import dualnn as dn
+    >>> nn = dn.backend()
+    >>> value, gradient = nn.value_and_grad(lambda p: p["w"] ** 2 + p["b"])({"w": 3.0, "b": 1.0})
+    >>> float(value), float(gradient["w"]), float(gradient["b"])
+    (10.0, 6.0, 1.0)
+    """
+
+    @functools.wraps(fun)
+    def transformed(*args, **kwargs):
+        leaves, structure = optree.tree_flatten(select(args, argnums))
+        inputs = [_alias(leaf) for leaf in leaves]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(inputs)
+            result = fun(*replace(args, argnums, structure.unflatten(inputs)), **kwargs)
+        value = _checked_scalar(result, has_aux)
+        gradients = tape.gradient(value, inputs, unconnected_gradients="zero")
+        return result, structure.unflatten(map(dense, gradients))
+
+    return transformed
+
+
+def grad(fun, /, argnums=0, has_aux=False):
+    """Return a function that returns the gradient of `fun`; with `has_aux`, ``(gradient, aux)``.
+
+    Arguments and errors are those of `value_and_grad`.
+
+    >>> import dualnn as dn
+    >>> nn = dn.backend()
+    >>> cube = lambda x: x ** 3
+    >>> float(nn.grad(nn.grad(cube))(2.0))
+    12.0
+    """
+    both = value_and_grad(fun, argnums, has_aux)
+
+    @functools.wraps(fun)
+    def transformed(*args, **kwargs):
+        result, gradient = both(*args, **kwargs)
+        return (gradient, result[1]) if has_aux else gradient
+
+    return transformed
+
+
+def stop_gradient(x, /):
+    """Return a tensor, or the present value of a variable, as a constant.
+
+    >>> import dualnn as dn
+    >>> nn = dn.backend()
+    >>> float(nn.grad(lambda x: x * nn.stop_gradient(x))(3.0))
+    3.0
+    """
+    return tf.stop_gradient(x)
+
+
+def _alias(leaf):
+    """Return a tensor of the same values, known to nobody else, to differentiate by."""
+    if isinstance(leaf, (float, np.ndarray, np.generic)):
+        leaf = asarray(leaf)
+    check_tensor(leaf)
+    check_differentiable(leaf)
+    return tf.identity(leaf)  # connected, for whoever else records
+
+
+def _checked_scalar(result, has_aux):
+    """Return the scalar among what a function to differentiate returned."""
+    result = value_of(result, has_aux)
+    is_tensor = isinstance(result, (tf.Tensor, tf.Variable))
+    if not is_tensor or not result.dtype.is_floating:
+        what = result.dtype.name if is_tensor else kind(result)
+        raise TypeError(f"expected a function that returns a tensor of real numbers, got {what}")
+    if result.shape.rank not in (0, None):
+        raise ValueError(f"expected a function that returns a scalar, got shape {tuple(result.shape)}")
+    return result
