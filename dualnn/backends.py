@@ -15,12 +15,14 @@ from __future__ import annotations
 import functools
 import importlib.util
 import os
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from dualnn.defaults import FLOATING, defaults
 from dualnn.names import unknown
 from dualnn.protocol import Backend
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 ENTRY_POINT_GROUP = "dualnn.backends"
 ENVIRONMENT_VARIABLE = "DUALNN_BACKEND"
@@ -178,6 +180,8 @@ def _load(name: str) -> Backend:
 
 @functools.cache
 def _entry_points() -> dict[str, EntryPoint]:
+    from importlib.metadata import entry_points  # here, since it takes longer to import than the rest
+
     # torch and tensorflow first, in the order of the help texts; then any other by name
     points = {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}
     return {name: points[name] for name in sorted(points, key=lambda name: (name not in INSTALL, name))}
