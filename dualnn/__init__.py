@@ -20,6 +20,7 @@ from dualnn import (
     metrics,
     models,
     optimizers,
+    plots,
     random,
     regularizers,
 )
@@ -52,6 +53,7 @@ __all__ = [
     "metrics",
     "models",
     "optimizers",
+    "plots",
     "random",
     "regularizers",
     "seed",

@@ -58,6 +58,7 @@ def _digits() -> Model:
 
 
 def _images() -> Model:
+    # ReLUs again: on a CPU an epoch takes half the time that it takes with smooth units
     return Sequential(
         [
             layers.Conv2D(32, 3, activation="relu"),
@@ -73,7 +74,7 @@ def _images() -> Model:
 
 
 ASSIGNMENTS = {
-    "iris": Assignment(lambda folder: datasets.iris(), _iris, 0.01, epochs=50, batch_size=16),
+    "iris": Assignment(lambda folder: datasets.iris(), _iris, 0.01, epochs=25, batch_size=16),
     "digits": Assignment(lambda folder: datasets.digits(), _digits, 0.003, epochs=15, batch_size=32),
     "mnist": Assignment(datasets.mnist, _images, 0.001, epochs=3, batch_size=64),
     "fashion-mnist": Assignment(datasets.fashion_mnist, _images, 0.001, epochs=5, batch_size=64),

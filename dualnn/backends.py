@@ -184,7 +184,8 @@ def _entry_points() -> dict[str, EntryPoint]:
 
     # torch and tensorflow first, in the order of the help texts; then any other by name
     points = {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}
-    return {name: points[name] for name in sorted(points, key=lambda name: (name not in INSTALL, name))}
+    first = [name for name in INSTALL if name in points]
+    return {name: points[name] for name in (*first, *sorted(set(points) - set(first)))}
 
 
 def _first_installed() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,6 +33,9 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command line; what a user can put right ends in one sentence and no traceback."""
+    # beside other programs, threads that spin while they wait for each other make small steps ten times
+    # slower; it must be set before a framework is imported
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         app()
     except (ValueError, ImportError, OSError, RuntimeError) as error:

@@ -99,7 +99,11 @@ def _plot_curves(ax: Axes, histories: Mapping[str, History], metric: str) -> Non
     for (_, run), colour, width in zip(histories.items(), cycle(COLOURS), _widths(histories), strict=False):
         for key, style in ((metric, TRAINING), (f"val_{metric}", HELD_OUT)):
             if key in run.history:
-                ax.plot(_epochs(run), run.history[key], color=colour, linestyle=style, linewidth=width)
+                epochs = _epochs(run)
+                marker = "o" if len(epochs) == 1 else None  # a line of one epoch would not be seen
+                ax.plot(
+                    epochs, run.history[key], color=colour, linestyle=style, linewidth=width, marker=marker
+                )
     _tidy(ax, metric)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 
+import numpy as np
 import tensorflow as tf
 from tensorflow import (
     bfloat16,
@@ -69,7 +70,7 @@ def floating_dtype(native, /):
 
 
 def python_dtype(*numbers):
-    """Return the data type of a tensor made of these Python numbers (or 0-d tensors)."""
+    """Return the data type of a tensor made of these Python or NumPy numbers (or 0-d tensors)."""
     if all(isinstance(number, builtins.bool) for number in numbers):
         return bool
     if all(_is_integral(number) for number in numbers):
@@ -80,4 +81,4 @@ def python_dtype(*numbers):
 
 
 def _is_integral(number):
-    return number.dtype.is_integer if isinstance(number, tf.Tensor) else isinstance(number, int)
+    return number.dtype.is_integer if isinstance(number, tf.Tensor) else isinstance(number, (int, np.integer))

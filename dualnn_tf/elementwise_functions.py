@@ -91,11 +91,10 @@ def ceil(x, /):
 
 def clip(x, /, min=None, max=None):
     """Return `x` limited to [min, max]; either bound may be missing, a number or a tensor."""
-    if min is not None:
-        x = maximum(x, min)
-    if max is not None:
-        x = minimum(x, max)
-    return tf.identity(x)
+    if min is None and max is None:
+        return tf.identity(x)
+    x = x if min is None else maximum(x, min)
+    return x if max is None else minimum(x, max)
 
 
 def conj(x, /):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 
+import numpy as np
 import torch
 from torch import (
     bfloat16,
@@ -69,7 +70,7 @@ def floating_dtype(native, /):
 
 
 def python_dtype(*numbers):
-    """Return the data type of a tensor made of these Python numbers (or 0-d tensors)."""
+    """Return the data type of a tensor made of these Python or NumPy numbers (or 0-d tensors)."""
     if all(isinstance(number, builtins.bool) for number in numbers):
         return bool
     if all(_is_integral(number) for number in numbers):
@@ -82,4 +83,4 @@ def python_dtype(*numbers):
 def _is_integral(number):
     if isinstance(number, torch.Tensor):
         return not (number.is_floating_point() or number.is_complex())
-    return isinstance(number, (int, torch.SymInt))
+    return isinstance(number, (int, np.integer, torch.SymInt))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array_api_compat.torch as xp
+import torch
 
 
 def take(x, indices, /, *, axis=None):
@@ -16,4 +17,6 @@ def take(x, indices, /, *, axis=None):
     return taken.reshape(x.shape[:axis] + indices.shape + x.shape[axis + 1 :])
 
 
-take_along_axis = xp.take_along_axis
+def take_along_axis(x, indices, /, *, axis=-1):
+    """Return the elements of `x` that `indices`, of as many dimensions, select along an axis."""
+    return xp.take_along_axis(x, indices.to(torch.int64), axis=axis)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# threads that spin while they wait for each other make small steps ten times slower on a busy machine
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import pytest
 

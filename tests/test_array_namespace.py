@@ -23,7 +23,7 @@ INTEGERS = ("int8", "int16", "int32", "int64", "uint8")
 STANDARD = ("bool", *INTEGERS, *FLOATS, "complex64", "complex128")
 
 few = settings(
-    max_examples=200,
+    max_examples=20,
     deadline=None,  # the first call of a framework's function may take a second
     suppress_health_check=[HealthCheck.function_scoped_fixture],  # `nn` is the same for all examples
 )
@@ -35,6 +35,8 @@ def ulps(actual, expected):
     assert actual.shape == expected.shape
     rounded = expected.astype(actual.dtype)
     same = (actual == rounded) | (np.isnan(actual) & np.isnan(rounded))
+    if actual.dtype.kind == "f":  # both frameworks' vector kernels flush subnormal results to zero
+        same |= (actual == 0) & (np.abs(rounded) < np.finfo(actual.dtype).smallest_normal)
     with np.errstate(invalid="ignore", over="ignore"):
         distance = np.abs(actual.astype(expected.dtype) - expected) / np.spacing(np.abs(rounded))
     return float(np.max(np.where(same, 0, distance), initial=0))
@@ -59,7 +61,7 @@ def floats(dtype, low, high, **shape):
         float(np.dtype(dtype).type(low)),
         float(np.dtype(dtype).type(high)),
         width=info.bits,
-        allow_subnormal=False,  # flushed to zero by both frameworks' vector kernels
+        allow_subnormal=False,  # flushed to zero, too
     )
     return hnp.arrays(dtype, hnp.array_shapes(min_dims=0, max_dims=3, max_side=4, **shape), elements=elements)
 
@@ -86,7 +88,7 @@ UNARY = {  # name: (reference, lowest argument, highest argument, ULP)
     "log2": (np.log2, 1e-30, 1e30, 4),
     "negative": (np.negative, -1e6, 1e6, 0),
     "positive": (np.positive, -1e6, 1e6, 0),
-    "reciprocal": (np.reciprocal, 1e-30, 1e30, 1),
+    "reciprocal": (np.reciprocal, 1e-30, 1e30, 2),
     "round": (np.round, -1e6, 1e6, 0),
     "sign": (np.sign, -1e6, 1e6, 0),
     "sin": (np.sin, -30, 30, 4),
@@ -449,6 +451,8 @@ def test_arange(nn, bounds, dtype):
 def test_arange_of_floats(nn):
     assert_same(nn, nn.arange(0.0, 1.0, 0.25), np.arange(0.0, 1.0, 0.25, dtype=np.float32))
     assert_same(nn, nn.arange(3.0), np.arange(3, dtype=np.float32))
+    assert_same(nn, nn.arange(2.0**24 + 1, 2.0**24 + 3, dtype="float64"), 2.0**24 + np.arange(1.0, 3.0))
+    assert_same(nn, nn.arange(np.int64(3)), np.arange(3))
 
 
 @pytest.mark.parametrize("endpoint", [True, False])
@@ -709,7 +713,7 @@ def test_take_needs_an_axis(nn):
 
 @pytest.mark.parametrize("axis", [0, 1, 2, -1])
 def test_take_along_axis(nn, axis):
-    order = np.argsort(-X, axis=axis)
+    order = np.argsort(-X, axis=axis).astype(np.int32)
     assert_same(
         nn,
         nn.take_along_axis(nn.asarray(X), nn.asarray(order), axis=axis),

@@ -9,17 +9,16 @@ import numpy as np
 from dualnn.datasets.dataset import Dataset
 from dualnn.datasets.split import stratified
 
-SPLIT_SEED = 3
 
-
-def iris(seed: int = SPLIT_SEED) -> Dataset:
+def iris(seed: int = 0) -> Dataset:
     """Return Fisher's iris flowers: 4 measurements of 150 flowers of 3 species.
 
     Three tenths of each species are for the test. The measurements are standardised with the mean and the
     standard deviation of the training examples.
 
     A handful of the flowers lie where two species overlap, so with so small a test the accuracy of a
-    good classifier is between 0.9 and 1, depending on which of them it holds.
+    good classifier depends on which of them it holds: the network of the assignment reached 0.89 to 0.98
+    over the seeds 0 to 11, and 0.954 in the mean.
 
     Args:
         seed: fixes which examples are for the test.
@@ -40,7 +39,7 @@ def iris(seed: int = SPLIT_SEED) -> Dataset:
     return Dataset("iris", x[train], y[train], x[test], y[test], names)
 
 
-def digits(seed: int = SPLIT_SEED) -> Dataset:
+def digits(seed: int = 0) -> Dataset:
     """Return 1,797 handwritten digits as images of 8 by 8 pixels.
 
     A fifth of each digit is for the test.
