@@ -1,11 +1,12 @@
 # Everything a fresh clone needs is python3 (3.11 or newer) and make: each target sets up .venv first.
 #
 #   make demo      train the two classification assignments on both backends and compare
-#   make test      style, types, the layers of the architecture, and the tests
+#   make test      style, types, who may import whom, and the tests
 #   make test-all  the same with the slow tests
 #   make lint      style: ruff
 #   make types     types: mypy
-#   make layers    who may import whom: import-linter
+#   make imports   who may import whom: import-linter
+#   make bench     fit beside native loops
 #   make lock      resolve requirements.lock anew
 #   make clean     remove what make and the tests have built, .venv included
 
@@ -20,7 +21,7 @@ READY := $(VENV)/.ready
 # pytest -n, small steps of training otherwise take ten times as long and more.
 export OMP_WAIT_POLICY ?= passive
 
-.PHONY: help demo test test-all lint types layers lock clean
+.PHONY: help demo test test-all lint types imports lock clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -29,11 +30,16 @@ demo: $(READY)
 	$(BIN)/dualnn run iris --backend both
 	$(BIN)/dualnn run digits --backend both
 
-test: lint types layers
-	$(BIN)/pytest -n 2 -m "not slow"
+test: lint types imports
+	DUALNN_BACKEND=tensorflow $(BIN)/pytest -q -n 2 dualnn dualnn_tf
+	DUALNN_BACKEND=torch $(BIN)/pytest -n 2 -m "not slow" tests dualnn dualnn_torch
 
-test-all: lint types layers
-	$(BIN)/pytest -n 2
+test-all: lint types imports
+	DUALNN_BACKEND=tensorflow $(BIN)/pytest -q -n 2 dualnn dualnn_tf
+	DUALNN_BACKEND=torch $(BIN)/pytest -n 2 tests dualnn dualnn_torch
+
+bench: $(READY)
+	$(BIN)/pytest bench --benchmark-sort=name --benchmark-columns=min,median,max
 
 lint: $(READY)
 	$(BIN)/ruff check
@@ -42,7 +48,7 @@ lint: $(READY)
 types: $(READY)
 	$(BIN)/mypy
 
-layers: $(READY)
+imports: $(READY)
 	$(BIN)/lint-imports
 
 # The stamp is written last, so a set-up that failed or was interrupted is done again.

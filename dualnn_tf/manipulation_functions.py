@@ -34,7 +34,7 @@ def concat(arrays, /, *, axis=0):
     return tf.concat(arrays, axis)
 
 
-def expand_dims(x, /, *, axis=0):
+def expand_dims(x, /, axis=0):
     """Return `x` with axes of length 1 inserted at these positions."""
     added = 1 if isinstance(axis, int) else len(axis)
     for one in sorted(_axes(x.shape.rank + added, axis)):

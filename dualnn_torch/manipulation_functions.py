@@ -10,7 +10,7 @@ broadcast_to = xp.broadcast_to
 concat = xp.concat
 
 
-def expand_dims(x, /, *, axis=0):
+def expand_dims(x, /, axis=0):
     """Return `x` with axes of length 1 inserted at these positions."""
     return xp.expand_dims(x, axis)
 
