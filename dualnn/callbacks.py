@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from dualnn.names import unknown
+
 if TYPE_CHECKING:
     from dualnn.models.model import Model
 
@@ -178,8 +180,8 @@ class EarlyStopping(Callback):
         if epoch < self.start_from_epoch:
             return
         if self.monitor not in (logs or {}):
-            advice = "; give validation_data or validation_split" if self.monitor.startswith("val_") else ""
-            raise ValueError(f"EarlyStopping: no {self.monitor!r} among {sorted(logs or {})}{advice}")
+            advice = " Is validation_data given?" if self.monitor.startswith("val_") else ""
+            raise ValueError(f"EarlyStopping: {unknown('number', self.monitor, sorted(logs or {}))}{advice}")
         value = (logs or {})[self.monitor]
         self.wait += 1
         if self._improves(value, self.best):

@@ -45,7 +45,7 @@ class Comparison:
 
     Attributes:
         left, right: where the two models live.
-        weights: the largest difference of a weight, in units in the last place of the weight's largest.
+        weights: the largest difference of a weight, in units in the last place of the largest weight.
         layers: the layers in the order in which they were computed.
     """
 
@@ -110,10 +110,12 @@ def compare(left: Layer, right: Layer, x: Any, training: bool = False) -> Compar
     differences = tuple(
         _difference(path, layer, a, b) for (path, layer, a), (_, _, b) in zip(first, second, strict=True)
     )
-    weights = max(
-        (_ulp(a, b) for a, b in zip(left.get_weights(), right.get_weights(), strict=True)), default=0.0
-    )
+    weights = _ulp(_flat(left), _flat(right))
     return Comparison(_where(left), _where(right), weights, differences)
+
+
+def _flat(root: Layer) -> npt.NDArray[Any]:
+    return np.concatenate([weight.ravel() for weight in root.get_weights()] or [np.zeros(0)])
 
 
 def _outputs(root: Layer, x: Any, training: bool) -> list[tuple[str, str, npt.NDArray[Any]]]:

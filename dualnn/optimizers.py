@@ -40,6 +40,9 @@ class Optimizer:
     Attributes:
         iterations: the number of steps done.
         slots: what it remembers, for each variable; None before the first step.
+        slot_paths: the variables' paths in the model that `fit` trains, in the order of `slots`.
+        parked: the slots of variables that are frozen at the moment, by path.
+        owner: a token of the model that it was compiled with.
 
     Raises:
         ValueError: a number out of its range, or more than one way of clipping.
@@ -70,6 +73,9 @@ class Optimizer:
         self.name = name or type(self).__name__
         self.iterations = 0
         self.slots: list[Slots] | None = None
+        self.slot_paths: list[str] | None = None
+        self.parked: dict[str, Slots] = {}
+        self.owner: object | None = None
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.clipnorm = clipnorm
@@ -200,6 +206,19 @@ class Optimizer:
             if gradient is not None:
                 nn.assign(variable, value)
         self.iterations += 1
+
+    def claim(self, owner: object) -> None:
+        """Make this the optimizer of one model, whose variables its slots belong to from then on.
+
+        Raises:
+            ValueError: it has already trained another model.
+        """
+        if self.slots is not None and self.owner is not owner:
+            raise ValueError(
+                f"{self.name} has already trained other variables, and keeps moments of them; "
+                f"make a new optimizer for this model"
+            )
+        self.owner = owner
 
     def apply_gradients(self, grads_and_vars: Iterable[tuple[Tensor | None, Any]]) -> None:
         """Do one step on pairs of a gradient and its variable; as `apply`."""

@@ -20,24 +20,24 @@ class NativeModule(tf.Module):
 
     def __init__(self, layer):
         super().__init__()
-        self.__dict__["layer"] = layer  # not as an attribute that Module looks into
+        self.__dict__["_dualnn_layer"] = layer  # not as an attribute that Module looks into
         for slot in tree.slots(layer):
             *path, name = slot.path.split(".")
             setattr(_container(self, path), name, slot.variable)
 
     def __call__(self, *args, training=False, **kwargs):
         """Call the layer."""
-        return self.layer(*args, training=training, **kwargs)
+        return self._dualnn_layer(*args, training=training, **kwargs)
 
     @property
     def trainable_variables(self):
         """The variables that training changes, also without those of frozen layers."""
-        return tuple(self.layer.trainable_variables)
+        return tuple(self._dualnn_layer.trainable_variables)
 
     @property
     def non_trainable_variables(self):
         """The other variables."""
-        return tuple(self.layer.non_trainable_variables)
+        return tuple(self._dualnn_layer.non_trainable_variables)
 
 
 def native_module(layer, /):

@@ -19,4 +19,11 @@ def take(x, indices, /, *, axis=None):
 
 def take_along_axis(x, indices, /, *, axis=-1):
     """Return the elements of `x` that `indices`, of as many dimensions, select along an axis."""
-    return xp.take_along_axis(x, indices.to(torch.int64), axis=axis)
+    indices = indices.to(torch.int64)
+    size = x.shape[axis]
+    others = list(x.shape)
+    others[axis] = indices.shape[axis]
+    if list(indices.shape) != others:
+        return xp.take_along_axis(x, indices, axis=axis)  # it broadcasts
+    # torch's own function of this name takes an index that is out of range modulo the size
+    return torch.gather(x, axis, torch.where(indices < 0, indices + size, indices))

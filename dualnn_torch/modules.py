@@ -22,7 +22,7 @@ class NativeModule(torch.nn.Module):
 
     def __init__(self, layer):
         super().__init__()
-        self.__dict__["layer"] = layer  # not as an attribute that Module looks into
+        self.__dict__["_dualnn_layer"] = layer  # not as an attribute that Module looks into
         for slot in tree.slots(layer):
             *path, name = slot.path.split(".")
             owner = _container(self, path)
@@ -33,7 +33,7 @@ class NativeModule(torch.nn.Module):
 
     def forward(self, *args, **kwargs):
         """Call the layer; after ``train()`` as in training."""
-        return self.layer(*args, training=self.training, **kwargs)
+        return self._dualnn_layer(*args, training=self.training, **kwargs)
 
 
 def native_module(layer, /):

@@ -210,3 +210,38 @@ def test_bad_arguments(backend):
     ):
         with pytest.raises(ValueError, match=message):
             model.compile(**settings)
+
+
+def test_class_weights_do_not_count_in_validation(backend):
+    weighted, plain = (
+        trained(X, Y, epochs=1, validation_split=0.5, class_weight=weights)[1]
+        for weights in ({0: 100.0}, None)
+    )
+    loss = weighted.evaluate(X[24:], Y[24:])[0]
+    assert weighted.history.history["val_loss"][0] == pytest.approx(loss, rel=1e-6)
+    assert weighted.history.history["loss"][0] > 5 * plain.history.history["loss"][0]
+    with pytest.raises(TypeError, match="expected a dictionary"):
+        trained(X, Y, class_weight="balanced")
+
+
+def test_steps_limit_arrays_too(backend):
+    _, model = trained(X, Y, batch_size=16, steps_per_epoch=1, epochs=2)
+    assert model.optimizer.iterations == 2
+    assert model.predict(X, batch_size=10, steps=2).shape == (20, 3)
+
+
+def test_frames_of_mixed_columns(backend):
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame({"a": X[:, 0], "b": X[:, 1] > 0, "c": Y})
+    _, model = trained(frame, Y)
+    assert model.predict(frame.convert_dtypes()).shape == (N, 3)
+    with pytest.raises(TypeError, match="expected numbers"):
+        trained(frame.assign(c="word"), Y)
+
+
+def test_samples_that_are_no_batches_are_refused(backend):
+    tf = pytest.importorskip("tensorflow")
+    with pytest.raises(ValueError, match="must be made to yield batches"):
+        trained(tf.data.Dataset.from_tensor_slices((X, Y)))
+    with pytest.raises(ValueError, match="got None"):
+        trained(None, Y)

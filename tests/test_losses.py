@@ -523,3 +523,9 @@ def test_get():
 def test_wrong_arguments(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_a_label_out_of_range_in_an_own_loop_is_an_error(nn):
+    loss = losses.SparseCategoricalCrossentropy(from_logits=True)
+    with pytest.raises(Exception, match=r"out of (bounds|range)|not in \[0, 2\)"):
+        loss(nn.asarray([5]), nn.asarray([[0.1, 0.2]]))

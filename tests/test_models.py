@@ -398,3 +398,144 @@ def test_state_that_is_used_and_then_set_in_an_own_loop(backend):
         gradient = tape.gradient(loss, model.trainable_variables[0])
         assert nn.to_numpy(gradient).tolist() == [[3 * scale]]
     assert float(nn.to_numpy(model.layers[1].scale)) == 8.0
+
+
+# ---------------------------------------------------------------------- models that change
+
+
+def test_training_given_at_a_functional_call_wins(backend):
+    inputs = dn.Input((6,))
+    norm = L.BatchNormalization()
+    model = dn.Model(inputs, L.Dense(3)(norm(inputs, training=False)))
+    fitted(model, epochs=2)
+    assert not norm.nn.to_numpy(norm.moving_mean).any()
+    always = dn.Model(inputs, L.Dropout(0.5)(inputs, training=True))
+    assert (always.predict(np.ones((20, 6), "float32")) == 0).any()
+
+
+def test_a_changed_setting_is_seen_by_the_next_step(backend):
+    class Scale(dn.Layer):
+        factor = 1.0
+
+        def __init__(self):
+            super().__init__()
+            self.factor = 1.0
+
+        def call(self, x):
+            return x * self.factor
+
+    model = dn.Sequential([Scale(), L.Dropout(0.5), L.BatchNormalization(center=False, scale=False)])
+    model.compile("sgd", "mse")
+    model.fit(X, X, epochs=1, verbose=0)
+    assert model.predict(X).any()
+    model.layers[0].factor = 0.0
+    np.testing.assert_allclose(model.predict(X)[0], model.predict(X)[1])
+    model.layers[2].trainable = False
+    before = model.get_weights()
+    model.fit(X + 5, X, epochs=1, verbose=0)
+    for a, b in zip(before, model.get_weights(), strict=True):
+        assert np.array_equal(a, b)
+
+
+def test_layers_added_to_and_taken_from_a_trained_model(backend):
+    inner = dn.Sequential([L.Dense(4)])
+    model = dn.Sequential([inner, L.Dense(3)])
+    fitted(model, epochs=1)
+    inner.add(L.Dense(4))
+    model.fit(X, Y, epochs=1, verbose=0)
+    assert len(model.weights) == 6
+    model.layers.pop()
+    model.built = False
+    model.add(L.Dense(5))
+    model.fit(X, Y, epochs=1, verbose=0)
+    assert model.predict(X).shape == (30, 5)
+    model.pop()
+    model.fit(X, Y, epochs=1, verbose=0)
+    with pytest.raises(ValueError, match="4"):
+        model.fit(X, Y * 0 + 4, epochs=1, verbose=0)  # 4 outputs now, so no label 4
+
+
+def test_an_optimizer_belongs_to_one_model(backend):
+    optimizer = dn.optimizers.Adam(0.01)
+    model = dn.Sequential([L.Dense(8), L.Dense(3)])
+    model.compile(optimizer, LOSS)
+    model.fit(X, Y, epochs=1, verbose=0)
+    moment = model.nn.to_numpy(optimizer.slots[2]["momentum"])
+    model.layers[0].trainable = False
+    model.compile(optimizer, LOSS)  # fine-tuning goes on with the moments of what still trains
+    assert model.fit(X, Y, epochs=0, verbose=0).epoch == []
+    model.train_on_batch(X[:5], Y[:5])
+    assert len(optimizer.slots) == 2
+    assert optimizer.slots[0]["momentum"].shape == moment.shape
+    other = dn.Sequential([L.Dense(8), L.Dense(3)])
+    with pytest.raises(ValueError, match="make a new optimizer"):
+        other.compile(optimizer, LOSS)
+    twin = model.on("tensorflow" if backend == "torch" else "torch")
+    twin.compile(twin.optimizer, LOSS)  # a copy's optimizer is the copy's own
+
+
+def test_a_declared_input_is_kept(backend):
+    for model in (dn.Sequential([dn.Input((6,)), L.Dense(3)]), functional()):
+        with pytest.raises(ValueError, match=r"expected an input of shape \(None, 6\), as declared, got"):
+            model.predict(X[:, :5])
+        assert not model.built
+    numbers = dn.Sequential([dn.Input((1,)), L.Dense(2)])
+    assert numbers.predict(X[:, 0]).shape == (30, 2)
+
+
+def test_several_outputs_are_named_by_their_layers(backend):
+    a, b = dn.Input((6,), name="a"), dn.Input((6,), name="b")
+    x = L.Add()([a, b])
+    model = dn.Model([a, b], [L.Dense(3, name="cls")(x), L.Dense(1, name="reg")(x)])
+    model.compile("sgd", {"cls": LOSS, "reg": "mse"})
+    history = model.fit({"a": X, "b": X}, {"cls": Y, "reg": X[:, :1]}, verbose=0)
+    assert list(history.history) == ["loss", "cls_loss", "reg_loss"]
+    assert [y.shape for y in model.predict([X, X])] == [(30, 3), (30, 1)]
+    cls, reg = model([a, b])
+    assert dn.Model([a, b], L.Concatenate()([cls, reg])).predict([X, X]).shape == (30, 4)
+    with pytest.raises(TypeError, match="cannot be iterated over"):
+        list(a)
+
+
+def test_a_call_that_returns_a_tuple(backend):
+    class Two(dn.Model):
+        def __init__(self):
+            super().__init__()
+            self.a, self.layer = L.Dense(3), L.Dense(1)
+
+        def call(self, x):
+            return self.a(x), self.layer(x)
+
+    model = Two()
+    model.compile("sgd", [LOSS, "mse"])
+    history = model.fit(X, [Y, X[:, :1]], verbose=0)
+    assert set(history.history) == {"loss", "output_0_loss", "output_1_loss"}
+    assert [y.shape for y in model.predict(X)] == [(30, 3), (30, 1)]
+    assert len(model.native(model.nn.asarray(X))) == 2
+    assert [layer.name for layer in model.layers] == ["dense", "dense"]
+
+
+def test_a_layer_that_is_called_in_training_only(backend):
+    class Auxiliary(dn.Layer):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = L.Dense(3), L.Dense(3)
+
+        def call(self, x, training=False):
+            return self.a(x) + self.b(x) if training else self.a(x)
+
+    model = dn.Sequential([Auxiliary()])
+    fitted(model, epochs=1)
+    assert len(model.trainable_variables) == 4
+
+
+def test_arrays_as_named_arguments_are_converted(backend):
+    class Scaled(dn.Layer):
+        def __init__(self):
+            super().__init__()
+            self.dense = L.Dense(2)
+
+        def call(self, x, scale=None):
+            return self.dense(x) * scale
+
+    assert tuple(Scaled()(X, scale=np.ones((30, 1))).shape) == (30, 2)

@@ -185,7 +185,8 @@ class Layer(tree.Node):
             TypeError: a tensor of another framework.
         """
         if args and is_symbolic(args[0]):
-            return SymbolicTensor.of_call(self, args, kwargs)
+            given = {} if training is None else {"training": training}
+            return SymbolicTensor.of_call(self, args, {**kwargs, **given})
         call = context.current()
         if call is not None:
             return self._run(call, args, kwargs, training)
@@ -206,6 +207,7 @@ class Layer(tree.Node):
     ) -> Any:
         self._settle(call.place)
         args = tuple(self._convert(x, call.place) for x in args)
+        kwargs = {name: self._convert(x, call.place) if _is_array(x) else x for name, x in kwargs.items()}
         fresh, outer = not self.built, call.training
         call.training = outer if training is None else training
         try:

@@ -6,6 +6,8 @@ import operator
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from dualnn.protocol import Backend, Tensor
+
 if TYPE_CHECKING:
     from dualnn.layers.layer import Layer
 
@@ -33,10 +35,20 @@ class SymbolicTensor:
         self.shape, self.dtype, self.name = shape, dtype, name
 
     @classmethod
-    def of_call(cls, layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> SymbolicTensor:
-        """Return the output of a layer on symbolic arguments; a wrong shape is found here."""
-        shape = _shapes(args[0])
-        return cls(layer, args, kwargs, None if shape is None else layer.compute_output_shape(shape))
+    def of_call(cls, layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Return the output, or the outputs, of a layer on symbolic arguments.
+
+        A wrong shape is found here.
+        """
+        given = _shapes(args[0])
+        shape = None if given is None else layer.compute_output_shape(given)
+        if isinstance(shape, list):
+            call = cls(layer, args, kwargs)
+            return [cls(operator.getitem, (call, i), shape=one) for i, one in enumerate(shape)]
+        if isinstance(shape, dict):
+            call = cls(layer, args, kwargs)
+            return {key: cls(operator.getitem, (call, key), shape=one) for key, one in shape.items()}
+        return cls(layer, args, kwargs, shape)
 
     def evaluate(self, values: dict[int, Any]) -> Any:
         """Compute it from the inputs' values, ``{id(input): tensor}``; results are kept in `values`."""
@@ -86,6 +98,12 @@ class SymbolicTensor:
     def __getitem__(self, index: Any) -> SymbolicTensor:
         return SymbolicTensor(operator.getitem, (self, index))
 
+    def __iter__(self) -> Any:
+        raise TypeError(
+            "a symbolic tensor cannot be iterated over; take its parts by index, y[0], or define "
+            "compute_output_shape in the layer that has several outputs"
+        )
+
     def __bool__(self) -> bool:
         raise TypeError("a symbolic tensor has no value; decide on values in a layer of your own")
 
@@ -115,6 +133,23 @@ def Input(  # noqa: N802 - the field's name
     """
     shape = (shape,) if isinstance(shape, int) else tuple(shape)
     return SymbolicTensor(None, shape=(None, *shape), dtype=dtype, name=name)
+
+
+def conformed(nn: Backend, model: str, declared: SymbolicTensor, x: Tensor) -> Tensor:
+    """Return an input as it was declared; samples of a single number may lack their last axis.
+
+    Raises:
+        ValueError: another shape.
+    """
+    expected, got = declared.shape or (), tuple(x.shape)
+    if len(got) == len(expected) - 1 and expected[-1] == 1:
+        return nn.expand_dims(x, axis=-1)
+    fits = len(got) == len(expected) and all(
+        None in (m, n) or m == n for m, n in zip(expected, got, strict=True)
+    )
+    if not fits:
+        raise ValueError(f"model {model!r}: expected an input of shape {expected}, as declared, got {got}")
+    return x
 
 
 def is_symbolic(x: Any) -> bool:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from dualnn.layers.layer import Layer
-from dualnn.layers.symbolic import SymbolicTensor
+from dualnn.layers.symbolic import SymbolicTensor, conformed
+from dualnn.protocol import Backend
 
 
 class Graph:
@@ -37,16 +38,38 @@ class Graph:
         layers = [node.function for node in nodes if isinstance(node.function, Layer)]
         self.layers: list[Layer] = list({id(layer): layer for layer in layers}.values())
 
-    def __call__(self, x: Any) -> Any:
-        """Compute the outputs, every layer's output once."""
-        values = {id(node): value for node, value in zip(_flat(self.inputs), self._given(x), strict=True)}
+    def __call__(self, nn: Backend, model: str, x: Any) -> Any:
+        """Compute the outputs, every layer's output once; `model` is the name for errors."""
+        values = {
+            id(node): conformed(nn, model, node, value)
+            for node, value in zip(_flat(self.inputs), self._given(x), strict=True)
+        }
         return _map(lambda node: node.evaluate(values), self.outputs)
 
     def output_shape(self) -> Any:
         """Return the outputs' shapes."""
         return _map(lambda node: node.shape, self.outputs)
 
+    def output_names(self) -> list[str] | None:
+        """Return the names of the layers that several outputs come from; None for one output."""
+        if not isinstance(self.outputs, list | tuple):
+            return None
+        names: list[str] = []
+        for i, node in enumerate(self.outputs):
+            name = node.function.name if isinstance(node.function, Layer) else f"output_{i}"
+            number = sum(other == name or other.startswith(f"{name}_") for other in names)
+            names.append(f"{name}_{number}" if number else name)
+        return names
+
     def _given(self, x: Any) -> list[Any]:
+        if isinstance(x, dict) and not isinstance(self.inputs, dict):
+            named = {node.name: node for node in _flat(self.inputs)}
+            if None in named or set(named) != set(x):
+                raise ValueError(
+                    f"expected a dictionary of the inputs {list(named)} by name, got {sorted(x)}; "
+                    f"inputs are named by dn.Input(shape, name=...)"
+                )
+            return [x[name] for name in named]
         if isinstance(self.inputs, dict):
             if not isinstance(x, dict) or set(x) != set(self.inputs):
                 got = sorted(x) if isinstance(x, dict) else type(x).__name__

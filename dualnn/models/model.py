@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from dualnn import optimizers
 from dualnn.callbacks import Callback, History
 from dualnn.layers import context, tree
-from dualnn.layers.layer import Layer
+from dualnn.layers.layer import Layer, without_batch
 from dualnn.layers.symbolic import SymbolicTensor
 from dualnn.models.graph import Graph
 from dualnn.models.summary import summary
@@ -66,7 +66,11 @@ class Model(Layer):
     declared_input: Any = None
     """The symbolic input or inputs that say what the model is built on, if it has any."""
 
+    diary: ClassVar = frozenset({"stop_training", "history", "epochs_trained", "built"})
+    """The attributes that record what has happened to the model, and do not say what it computes."""
+
     _graph: Graph | None = None
+    _owner: object | None = None  # what tells the model's optimizer that the model is its own
     _trainer: Trainer | None = None
     _steps: CompiledSteps | None = None
 
@@ -85,7 +89,7 @@ class Model(Layer):
         """Compute the outputs from native tensors; a model without inputs and outputs defines it."""
         if self._graph is None:
             raise NotImplementedError(f"{type(self).__name__} must define call(self, x)")
-        return self._graph(*args, **kwargs)
+        return self._graph(self.nn, self.name, *args, **kwargs)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Return the outputs' shapes, as far as they are known before the model is built."""
@@ -116,9 +120,18 @@ class Model(Layer):
             self.build_on(_zeros(input_shape))
 
     def build_on(self, x: Any) -> None:
-        """Build the model, if it is not yet, by calling it once on data."""
-        if not self.built:
-            self(x)
+        """Build the model, if a layer of it is not built yet, by calling it once on data."""
+        if self._is_complete():
+            return
+        self.__dict__["_output_shape"] = without_batch(self(x))
+        if not self._is_complete():
+            # a layer that is called in training only: try, on a copy of the state
+            slots, nn = tree.slots(self), self.nn
+            with tree.bound(slots, [nn.stop_gradient(slot.variable) for slot in slots]):
+                self(x, training=True)
+
+    def _is_complete(self) -> bool:
+        return all(layer.built for _, layer in tree.walk(self))
 
     @property
     def place(self) -> Place:
@@ -129,6 +142,17 @@ class Model(Layer):
     def output_shape(self) -> Any:
         """The outputs' shapes, None for the batch's size; known once the model is built."""
         return self._output_shape
+
+    @property
+    def output_names(self) -> list[str] | None:
+        """The names of several outputs, by the layers that they come from; None if they have none."""
+        return None if self._graph is None else self._graph.output_names()
+
+    def __getattr__(self, name: str) -> Any:
+        # Sequential and functional models have a list of this name; others have their layers by attribute
+        if name == "layers":
+            return list(self.named_layers.values())
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """Return a layer by its name or its number.
@@ -201,7 +225,12 @@ class Model(Layer):
             ValueError: an unknown name.
         """
         goals = Goals(loss, loss_weights, metrics, weighted_metrics)
-        self._trainer = Trainer(self, goals, optimizers.get(optimizer), run_eagerly)
+        optimizer = optimizers.get(optimizer)
+        if self._owner is None:
+            self._owner = object()
+        optimizer.claim(self._owner)
+        self._trainer = Trainer(self, goals, optimizer, run_eagerly)
+        self._steps = None
 
     @property
     def optimizer(self) -> optimizers.Optimizer:
@@ -427,6 +456,6 @@ def _zeros(shape: Any) -> Any:
 def _concatenated(parts: list[Any]) -> Any:
     if isinstance(parts[0], dict):
         return {key: _concatenated([part[key] for part in parts]) for key in parts[0]}
-    if isinstance(parts[0], list):
+    if isinstance(parts[0], list | tuple):
         return [_concatenated([part[i] for part in parts]) for i in range(len(parts[0]))]
     return np.concatenate(parts)

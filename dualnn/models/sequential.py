@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from dualnn.layers.layer import Layer
-from dualnn.layers.symbolic import SymbolicTensor
+from dualnn.layers.symbolic import SymbolicTensor, conformed
 from dualnn.models.model import Model
 
 
@@ -48,10 +48,13 @@ class Sequential(Model):
         """Remove and return the last layer."""
         if not self.layers:
             raise ValueError("the model has no layer to remove")
+        self.built = False
         return self.layers.pop()
 
     def call(self, x: Any) -> Any:
         """Call the layers one after the other."""
+        if self.declared_input is not None:
+            x = conformed(self.nn, self.name, self.declared_input, x)
         for layer in self.layers:
             x = layer(x)
         return x

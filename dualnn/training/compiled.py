@@ -14,22 +14,39 @@ if TYPE_CHECKING:
 class CompiledSteps:
     """The compiled functions of one model, by name.
 
-    A function is made anew when variables were added or frozen since it was compiled. A copy of a
-    model starts with none.
+    A function is made anew when the model has changed since it was compiled: its layers, what is frozen,
+    or a setting of a layer, such as a rate of dropout. A copy of a model starts with none.
     """
 
     def __init__(self) -> None:
-        self._functions: dict[str, tuple[list[tuple[int, bool]], Callable[..., Any]]] = {}
+        self._functions: dict[str, tuple[Any, Callable[..., Any]]] = {}
 
     def get(
         self, name: str, model: Model, make: Callable[[], Callable[..., Any]], eager: bool
     ) -> Callable[..., Any]:
         """Return the function of this name; `make` makes it, and it is compiled unless `eager`."""
-        layout = [(id(slot.variable), slot.trainable) for slot in tree.slots(model)]
-        if name not in self._functions or self._functions[name][0] != layout:
+        state = _settings(model)
+        if name not in self._functions or self._functions[name][0] != state:
             function = make()
-            self._functions[name] = (layout, function if eager else model.nn.compile(function))
+            self._functions[name] = (state, function if eager else model.nn.compile(function))
         return self._functions[name][1]
 
     def __deepcopy__(self, memo: dict[int, Any]) -> CompiledSteps:
         return CompiledSteps()
+
+
+def _settings(model: Model) -> list[Any]:
+    # what a compiled step has taken for a constant
+    variables = [(id(slot.variable), slot.trainable) for slot in tree.slots(model)]
+    return [
+        variables,
+        *(
+            (path, id(layer), layer.trainable, name, value if isinstance(value, _PLAIN) else id(value))
+            for path, layer in tree.walk(model)
+            for name, value in vars(layer).items()
+            if not name.startswith("_") and name not in model.diary
+        ),
+    ]
+
+
+_PLAIN = (int, float, str, tuple, type(None))

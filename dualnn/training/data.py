@@ -37,14 +37,16 @@ class ArrayData:
     Args:
         batch: all inputs, targets and weights, as NumPy arrays.
         batch_size: samples a step; the last step of an epoch may have fewer.
+        steps: at most so many steps an epoch; None for all samples.
     """
 
-    def __init__(self, batch: Batch, batch_size: int) -> None:
+    def __init__(self, batch: Batch, batch_size: int, steps: int | None = None) -> None:
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}")
         self.batch, self.batch_size = batch, batch_size
         self.size = _common_length(batch)
-        self.steps: int | None = math.ceil(self.size / batch_size)
+        whole = math.ceil(self.size / batch_size)
+        self.steps: int | None = whole if steps is None else min(steps, whole)
         self._on_device: dict[Place, Batch] = {}
 
     def first(self) -> Batch:
@@ -54,6 +56,11 @@ class ArrayData:
     def check(self, check: Check) -> None:
         """Check all data at once."""
         check(self.batch)
+
+    def weigh_classes(self, class_weight: dict[int, float] | None) -> None:
+        """Multiply every sample's weight by its class's."""
+        if class_weight is not None:
+            self.batch = with_class_weight(self.batch, class_weight)
 
     def batches(self, place: Place, order: npt.NDArray[np.int64] | None) -> Iterator[Batch]:
         """Yield the batches of one epoch, as native tensors.
@@ -67,7 +74,8 @@ class ArrayData:
             self._on_device[place] = map_batch(lambda a: place.tensor(a, "the model"), self.batch)
         data = self._on_device[place]
         indices = None if order is None else nn.asarray(order, device=place.device)
-        for start in range(0, self.size, self.batch_size):
+        for number in range(self.steps or 0):
+            start = number * self.batch_size
             stop = min(start + self.batch_size, self.size)
             if indices is None:
                 yield map_batch(operator.itemgetter(slice(start, stop)), data)
@@ -84,16 +92,11 @@ class IterableData:
             returns such an iterable anew for each epoch.
         steps: batches an epoch; None for as many as there are. With a number, the next epoch goes on
             where the last one stopped.
-        weigh: adds weights by class to a batch.
     """
 
-    def __init__(
-        self,
-        source: Iterable[Any] | Callable[[], Iterable[Any]],
-        steps: int | None,
-        weigh: Callable[[Batch], Batch] = lambda batch: batch,
-    ) -> None:
-        self.source, self.weigh = source, weigh
+    def __init__(self, source: Iterable[Any] | Callable[[], Iterable[Any]], steps: int | None) -> None:
+        self.source = source
+        self._class_weight: dict[int, float] | None = None
         self.endless = steps is not None
         self.steps = steps if steps is not None else _length(source)
         self._iterator: Iterator[Any] | None = None
@@ -107,11 +110,17 @@ class IterableData:
         if item is None:
             raise ValueError("the data set is empty: expected at least one batch, got none")
         self._first = [item]
-        return map_batch(lambda a: a[:1], as_batch(item))
+        batch = as_batch(item)
+        _common_length(batch)
+        return map_batch(lambda a: a[:1], batch)
 
     def check(self, check: Check) -> None:
         """Check every batch as it comes."""
         self._check = check
+
+    def weigh_classes(self, class_weight: dict[int, float] | None) -> None:
+        """Multiply every sample's weight by its class's, as the batches come."""
+        self._class_weight = class_weight
 
     def batches(self, place: Place, order: npt.NDArray[np.int64] | None) -> Iterator[Batch]:
         """Yield the batches of one epoch, as native tensors; `order` does not apply."""
@@ -123,8 +132,10 @@ class IterableData:
                 self._iterator = None
                 break
             count += 1
-            batch = self.weigh(as_batch(item))
+            batch = as_batch(item)
             _common_length(batch)
+            if self._class_weight is not None:
+                batch = with_class_weight(batch, self._class_weight)
             if self._check is not None:
                 self._check(batch)
             yield map_batch(lambda a: place.tensor(a, "the model"), batch)
@@ -152,7 +163,6 @@ def data_from(
     y: Any = None,
     sample_weight: Any = None,
     *,
-    class_weight: dict[int, float] | None = None,
     batch_size: int | None = None,
     steps: int | None = None,
 ) -> Data:
@@ -163,27 +173,24 @@ def data_from(
             dictionaries of them for several inputs), or something that yields batches.
         y: targets, likewise; None if `x` yields them.
         sample_weight: one number a sample, or None.
-        class_weight: one number a class, or None.
         batch_size: samples a batch, 32 by default; for arrays only.
-        steps: batches an epoch, for what yields batches only.
+        steps: batches an epoch; None for all there are.
 
     Raises:
         ValueError: an empty data set, or different numbers of samples.
         TypeError: not numbers.
     """
-
-    def weigh(batch: Batch) -> Batch:
-        return with_class_weight(batch, class_weight) if class_weight else batch
-
+    if x is None:
+        raise ValueError("expected data as x, got None")
     if not yields_batches(x):
         batch = Batch(as_arrays(x, "x"), as_arrays(y, "y"), as_arrays(sample_weight, "sample_weight"))
-        return ArrayData(weigh(batch), 32 if batch_size is None else batch_size)
+        return ArrayData(batch, 32 if batch_size is None else batch_size, steps)
     for name, value in (("y", y), ("sample_weight", sample_weight)):
         if value is not None:
             raise ValueError(f"x yields batches, so {name} must come from it too, as (x, y, sample_weight)")
     if batch_size is not None:
         raise ValueError("x yields batches, so their size is its own: leave out batch_size")
-    return IterableData(x, steps, weigh)
+    return IterableData(x, steps)
 
 
 def yields_batches(x: Any) -> bool:
@@ -226,12 +233,22 @@ def as_array(x: Any, what: str) -> npt.NDArray[Any]:
     if nn is not None:
         return nn.to_numpy(x)
     try:
-        array = np.asarray(x.to_numpy() if hasattr(x, "to_numpy") else x)
+        array = _frame(x) if hasattr(x, "to_numpy") else np.asarray(x)
     except ValueError as error:
         raise TypeError(f"{what}: expected an array of numbers, got rows of different lengths") from error
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{what}: expected numbers, got an array of dtype {array.dtype}")
     return array
+
+
+def _frame(x: Any) -> npt.NDArray[Any]:
+    # Columns of different kinds of numbers have the common dtype `object` in pandas.
+    dtypes: Any = getattr(x, "dtypes", None)
+    columns = dtypes if hasattr(dtypes, "__iter__") else [dtypes]
+    kinds = {getattr(dtype, "kind", "O") for dtype in columns}
+    if kinds <= set("biuf") and np.asarray(x).dtype == object:
+        return np.asarray(x.to_numpy(dtype=np.float64, na_value=np.nan))
+    return np.asarray(x.to_numpy())
 
 
 def as_batch(item: Any) -> Batch:
@@ -301,6 +318,12 @@ def with_class_weight(batch: Batch, class_weight: dict[int, float]) -> Batch:
     return batch._replace(weight=weights)
 
 
+def check_class_weight(class_weight: Any) -> None:
+    """Raise TypeError if it is not a dictionary of numbers by class."""
+    if not isinstance(class_weight, dict):
+        raise TypeError(f"class_weight: expected a dictionary {{class: weight}}, got {class_weight!r}")
+
+
 def check_finite(batch: Batch) -> None:
     """Raise ValueError if there is a NaN or an infinity, with the first sample that has one."""
     for part, name in zip(batch, ("x", "y", "sample_weight"), strict=True):
@@ -322,7 +345,10 @@ def _common_length(batch: Batch) -> int:
     for part, name in zip(batch, ("x", "y", "sample_weight"), strict=True):
         for path, array in leaves(part, name):
             if np.ndim(array) == 0:
-                raise ValueError(f"{path}: expected an array with a batch axis, got a single number")
+                raise ValueError(
+                    f"{path}: expected an array with a batch axis, got a single number; what yields samples "
+                    f"must be made to yield batches, with a DataLoader or .batch(n)"
+                )
             sizes[path] = len(array)
     if len(set(sizes.values())) > 1:
         raise ValueError(f"expected the same number of samples everywhere, got {sizes}")

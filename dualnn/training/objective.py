@@ -48,10 +48,12 @@ class Objective:
         goals: what the model was compiled with.
         outputs: the shapes of the outputs, the batch's size being None.
         targets: the shapes of the targets, likewise.
+        names: the names of several outputs in a list; None: ``output_0``, ``output_1``.
     """
 
-    def __init__(self, goals: Goals, outputs: Any, targets: Any) -> None:
-        self.names = [name for name, _ in output_items(outputs)]
+    def __init__(self, goals: Goals, outputs: Any, targets: Any, names: list[str] | None = None) -> None:
+        self.outputs = outputs
+        self.names = names or [name for name, _ in output_items(outputs)]
         self.shapes = [shape for _, shape in output_items(outputs)]
         self.losses = [_loss(item) for item in self._per_output(goals.loss, "loss")]
         weights = self._per_output(goals.loss_weights, "loss_weights")
@@ -167,7 +169,7 @@ def output_items(y: Any) -> list[tuple[str, Any]]:
     """Return outputs (or targets, or shapes) with their names."""
     if isinstance(y, dict):
         return list(y.items())
-    if isinstance(y, list):
+    if isinstance(y, list) or (isinstance(y, tuple) and y and hasattr(y[0], "shape")):
         return [(f"output_{i}", item) for i, item in enumerate(y)]
     return [("output", y)]
 

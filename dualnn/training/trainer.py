@@ -21,6 +21,7 @@ from dualnn.training.data import (
     ArrayData,
     Batch,
     Data,
+    check_class_weight,
     check_finite,
     data_from,
     native_tree,
@@ -48,8 +49,6 @@ class Trainer:
         self.model, self.goals, self.optimizer, self.run_eagerly = model, goals, optimizer, run_eagerly
         self._objective: Objective | None = None
         self._steps = CompiledSteps()
-        self._slot_paths: list[str] | None = None
-        self._parked: dict[str, dict[str, Tensor]] = {}
 
     # ------------------------------------------------------------------ fit
 
@@ -178,8 +177,10 @@ class Trainer:
         """Build the model on the data's first sample, and check the data against its outputs."""
         first = data.first()
         self.model.build_on(first.x)
-        if self._objective is None:
-            self._objective = Objective(self.goals, self.model.output_shape, without_batch(first.y))
+        outputs, targets = self.model.output_shape, without_batch(first.y)
+        if self._objective is None or self._objective.outputs != outputs:
+            self._objective = Objective(self.goals, outputs, targets, self.model.output_names)
+            self._steps = CompiledSteps()
         objective = self._objective
 
         def check(batch: Batch) -> None:
@@ -206,30 +207,36 @@ class Trainer:
         )
 
     def _optimizer_slots(self, trainable: list[tree.Slot]) -> list[dict[str, Tensor]]:
-        # When layers were frozen or freed since the last step, each variable keeps its own slots.
+        # When layers were frozen, freed or changed since the last step, each variable keeps its own slots.
         optimizer, nn = self.optimizer, self.model.nn
         paths = [slot.path for slot in trainable]
         if optimizer.slots is None:
             optimizer.slots = optimizer.init(nn, [slot.variable for slot in trainable])
-        elif self._slot_paths is not None and self._slot_paths != paths:
-            known = self._parked | dict(zip(self._slot_paths, optimizer.slots, strict=True))
-            self._parked = known
+        elif optimizer.slot_paths is not None:
+            known = optimizer.parked | dict(zip(optimizer.slot_paths, optimizer.slots, strict=True))
+            optimizer.parked = {path: slots for path, slots in known.items() if path not in paths}
             optimizer.slots = [
-                known.get(slot.path) or optimizer.init(nn, [slot.variable])[0] for slot in trainable
+                known[slot.path]
+                if slot.path in known and _fit(known[slot.path], slot)
+                else optimizer.init(nn, [slot.variable])[0]
+                for slot in trainable
             ]
-        self._slot_paths = paths
+        optimizer.slot_paths = paths
         return optimizer.slots
 
     def _write_state(self, state: steps.State) -> None:
         nn = self.model.nn
         slots = tree.slots(self.model)
-        for variable, value in zip(
-            [slot.variable for slot in slots if slot.trainable], state["trainable"], strict=True
-        ):
+        trainable = [slot.variable for slot in slots if slot.trainable]
+        other = [slot.variable for slot in slots if not slot.trainable]
+        if (len(trainable), len(other)) != (len(state["trainable"]), len(state["other"])):
+            raise RuntimeError(
+                "a layer was called for the first time inside a training step, so its weights came too late; "
+                "call it once before: model(x), or self.layer.build in build()"
+            )
+        for variable, value in zip(trainable, state["trainable"], strict=True):
             nn.assign(variable, value)
-        for variable, value in zip(
-            [slot.variable for slot in slots if not slot.trainable], state["other"], strict=True
-        ):
+        for variable, value in zip(other, state["other"], strict=True):
             nn.assign(variable, value)
         self.optimizer.slots = state["optimizer"]
 
@@ -268,19 +275,28 @@ def fit_data(
     validation_steps: int | None,
 ) -> tuple[Data, Callable[[], Data] | None]:
     """Return training data, and what makes the validation data, from the arguments of `Model.fit`."""
-    data = data_from(
-        x, y, sample_weight, class_weight=class_weight, batch_size=batch_size, steps=steps_per_epoch
-    )
+    data = data_from(x, y, sample_weight, batch_size=batch_size, steps=steps_per_epoch)
+    if class_weight is not None:
+        check_class_weight(class_weight)
     size = validation_batch_size or batch_size
     if validation_data is not None:
+        data.weigh_classes(class_weight)
         if yields_batches(validation_data):
             return data, lambda: data_from(validation_data, steps=validation_steps)
         if not isinstance(validation_data, tuple | list) or len(validation_data) not in (2, 3):
             raise ValueError("validation_data must be (x, y), (x, y, sample_weight), or yield batches")
-        return data, lambda: data_from(*validation_data, batch_size=size)
+        return data, lambda: data_from(*validation_data, batch_size=size, steps=validation_steps)
     if validation_split:
         if not isinstance(data, ArrayData):
             raise ValueError("validation_split needs arrays; give validation_data for data in batches")
-        train, held_out = split(data.batch, validation_split)
-        return ArrayData(train, data.batch_size), lambda: ArrayData(held_out, size or 32)
+        batch, held_out = split(data.batch, validation_split)
+        train = ArrayData(batch, data.batch_size, steps_per_epoch)
+        train.weigh_classes(class_weight)
+        return train, lambda: ArrayData(held_out, size or 32, validation_steps)
+    data.weigh_classes(class_weight)
     return data, None
+
+
+def _fit(state: dict[str, Tensor], slot: tree.Slot) -> bool:
+    shape = tuple(slot.variable.shape)
+    return all(tuple(value.shape) == shape for value in state.values())
