@@ -1,10 +1,10 @@
-"""dualnn: write a neural network once, and run it on PyTorch and TensorFlow to the same numbers.
+"""dualnn: write a neural network once, and run it on either framework to the same numbers.
 
     import dualnn as dn
 
-    nn = dn.backend("torch")            # low level: tensors, variables, a gradient tape
+    nn = dn.backend()                   # low level: tensors, variables, a gradient tape
     model = dn.Sequential([...])        # high level: layers, compile, fit
-    twin = model.on("tensorflow")       # the same weights on the other framework
+    twin = model.on(other_backend)      # the same weights on the other framework
 
 Importing dualnn imports no framework; a backend is imported when it is first used.
 """

@@ -23,7 +23,7 @@ from dualnn.callbacks import Callback
 BOTH = tuple(backends.INSTALL)
 
 app = typer.Typer(
-    help="One description of a neural network; PyTorch and TensorFlow both run it, to the same numbers.",
+    help="One description of a neural network; every backend runs it, to the same numbers.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,  # errors of usage are then a plain sentence, not a box
@@ -176,6 +176,6 @@ def _framework_version(name: str) -> str:
     """Return the version of an installed framework without importing it."""
     if name not in backends.available():
         return "not installed"
-    # several distributions provide one import: tensorflow and tensorflow-cpu
+    # several distributions may provide one import
     distributions = metadata.packages_distributions().get(name, [])
     return metadata.version(distributions[0]) if distributions else "of unknown version"

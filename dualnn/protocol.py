@@ -199,7 +199,12 @@ class Backend(ArrayNamespace, Protocol):
     # ---------------------------------------------------------------- differentiation
 
     GradientTape: Any
-    """The names and the semantics of ``tf.GradientTape``."""
+    """``GradientTape(persistent=False)``: a context manager that records operations.
+
+    It has ``watch``, ``gradient``, ``jacobian``, ``stop_recording``, ``reset`` and ``watched_variables``.
+    Trainable variables are watched by themselves; what was computed before the tape was entered is a
+    constant; tapes nest, and an outer one records the gradients that an inner one takes.
+    """
 
     def value_and_grad(
         self, fun: Callable[..., Any], /, argnums: int | tuple[int, ...] = 0, has_aux: bool = False

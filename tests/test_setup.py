@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -158,3 +159,13 @@ def test_the_lock_installs_anywhere():
     # pins of released versions: no index, no folder, no version for one kind of device
     assert all(line.count("==") == 1 and not set(line) & set(" +/:@") for line in lines)
     assert {"torch", "tensorflow-cpu"} <= {line.partition("==")[0] for line in lines}
+
+
+def test_the_core_names_no_framework_but_in_the_help_texts_of_backends():
+    core = Path(dn.__file__).parent
+    naming = [
+        str(path.relative_to(core))
+        for path in core.rglob("*.py")
+        if re.search(r"\b(torch|pytorch|tensorflow|tf)\b", path.read_text(), flags=re.IGNORECASE)
+    ]
+    assert naming == ["backends.py"]

@@ -336,7 +336,7 @@ class Layer(tree.Node):
             if call is None:
                 raise RuntimeError(
                     f"layer {self.name!r} has no backend yet: it is known once the layer is built, "
-                    f"or placed with on('torch')"
+                    f"or placed with on(backend)"
                 )
             return call.place
         return self._place
@@ -361,7 +361,7 @@ class Layer(tree.Node):
 
     @property
     def native(self) -> Any:
-        """The layer as a ``torch.nn.Module`` or ``tf.Module`` over the very same variables.
+        """The layer as the framework's own type of module, over the very same variables.
 
         Raises:
             ValueError: the layer is not built yet.

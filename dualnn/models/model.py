@@ -265,8 +265,8 @@ class Model(Layer):
         Args:
             x: inputs: arrays (NumPy, pandas, lists, native tensors of any framework), a tuple, list or
                 dictionary of them for several inputs; or what yields batches ``(x, y)`` or
-                ``(x, y, sample_weight)``: a generator, a function that returns one, a PyTorch
-                ``DataLoader``, a ``tf.data.Dataset``.
+                ``(x, y, sample_weight)``: a generator, a function that returns one, a loader or data set
+                of any framework.
             y: targets, likewise; None if `x` yields them.
             batch_size: samples a step, 32 by default.
             epochs: the number of the last epoch, so passes over the data if `initial_epoch` is 0.
