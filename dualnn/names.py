@@ -29,8 +29,8 @@ def unknown(kind: str, name: object, known: Iterable[str]) -> str:
     """Return the sentence that says `name` is not one of the `known` names."""
     names = list(known)
     nearest = difflib.get_close_matches(str(name).lower(), names, n=3)
-    guess = f" did you mean {_quoted(nearest, ' or ')}?" if nearest else ""
-    return f"unknown {kind} {name!r};{guess} Known: {_quoted(names, ', ')}."
+    guess = f"; did you mean {_quoted(nearest, ' or ')}?" if nearest else "."
+    return f"unknown {kind} {name!r}{guess} Known: {_quoted(names, ', ')}."
 
 
 def _quoted(names: Iterable[str], joiner: str) -> str:

@@ -279,7 +279,7 @@ class Model(Layer):
             class_weight: the weight of each class in the loss.
             sample_weight: the weight of each sample in the loss.
             initial_epoch: the number of epochs already done.
-            steps_per_epoch: batches an epoch, for what yields batches without an end.
+            steps_per_epoch: batches an epoch; needed for what yields batches without an end.
             validation_steps: likewise for validation.
             validation_batch_size: samples a step in validation; by default as in training.
             validation_freq: validate after every so many epochs.
@@ -339,7 +339,7 @@ class Model(Layer):
             batch_size: samples a step, 32 by default; it does not change the result but for rounding.
             verbose: as in `fit`.
             sample_weight: the weight of each sample.
-            steps: batches to take, for what yields batches.
+            steps: batches to take; None for all.
             callbacks: called as the evaluation goes.
             return_dict: whether a dictionary is returned.
 
@@ -364,7 +364,7 @@ class Model(Layer):
             x: inputs, as in `fit`; of batches ``(x, y)``, the targets are left aside.
             batch_size: samples a step, 32 by default; it does not change the result but for rounding.
             verbose: as in `fit`.
-            steps: batches to take, for what yields batches.
+            steps: batches to take; None for all.
             callbacks: called as the prediction goes.
 
         Returns:
