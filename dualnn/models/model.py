@@ -283,7 +283,7 @@ class Model(Layer):
             validation_steps: likewise for validation.
             validation_batch_size: samples a step in validation; by default as in training.
             validation_freq: validate after every so many epochs.
-            seed: fixes initial weights (of a model not built yet), shuffles and masks.
+            seed: fixes the shuffles, and of a model that is not built yet the initial weights and masks.
             check_finite: whether NaN and infinity in the data are looked for, and refused.
 
         Returns:

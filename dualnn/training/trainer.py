@@ -232,7 +232,7 @@ class Trainer:
         if (len(trainable), len(other)) != (len(state["trainable"]), len(state["other"])):
             raise RuntimeError(
                 "a layer was called for the first time inside a training step, so its weights came too late; "
-                "call it once before: model(x), or self.layer.build in build()"
+                "call the model once before, on data that reaches the layer: model(x)"
             )
         for variable, value in zip(trainable, state["trainable"], strict=True):
             nn.assign(variable, value)
@@ -242,7 +242,6 @@ class Trainer:
 
     def _initial_metrics(self) -> list[MetricState]:
         model = self.model
-
         return [
             {name: model.nn.asarray(value, device=model.device) for name, value in part.items()}
             for part in self.objective.initial_state()
