@@ -48,7 +48,7 @@ def test_get(nn):
     assert regularizers.get("L1L2") == regularizers.get("l1_l2")
     assert regularizers.get(None) is None
     assert regularizers.get(math.sin) is math.sin
-    with pytest.raises(ValueError, match="unknown regularizer 'l3'. Known: 'l1', 'l2', 'l1_l2'"):
+    with pytest.raises(ValueError, match=r"unknown regularizer 'l3'\. Known: 'l1', 'l2', 'l1_l2'"):
         regularizers.get("l3")
     with pytest.raises(TypeError, match="got 3"):
         regularizers.get(3)
