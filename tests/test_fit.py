@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -303,3 +308,30 @@ def test_a_copy_has_its_own_regularized_weights(backend):
     twin.set_weights([np.zeros((4, 1)), np.zeros(1)])
     penalties = [float(m.nn.to_numpy(m.losses[0])) for m in (model, twin)]
     assert penalties == [pytest.approx(0.04), 0.0]
+
+
+TRAINING = """
+import dualnn as dn
+model = dn.Sequential([dn.layers.Dense(1)])
+model.compile("sgd", "mse")
+model.fit([[0.0], [1.0]], [[0.0], [2.0]], epochs=2)
+"""
+
+
+def test_a_progress_bar_on_a_terminal_and_silence_elsewhere(backend):
+    environment = {**os.environ, "DUALNN_BACKEND": backend, "TERM": "xterm", "COLUMNS": "100"}
+    elsewhere = subprocess.run(
+        [sys.executable, "-c", TRAINING], env=environment, capture_output=True, text=True, check=True
+    )
+    assert elsewhere.stdout == ""
+    master, terminal = os.openpty()
+    with subprocess.Popen([sys.executable, "-c", TRAINING], env=environment, stdout=terminal) as process:
+        os.close(terminal)
+        shown = b""
+        with contextlib.suppress(OSError):  # how the end of a terminal's output is told on Linux
+            while part := os.read(master, 4096):
+                shown += part
+    os.close(master)
+    assert process.returncode == 0
+    assert "Epoch 2/2" in shown.decode()
+    assert "━" in shown.decode()

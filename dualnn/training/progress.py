@@ -35,8 +35,7 @@ class EpochLines(Callback):
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Print the epoch's numbers."""
         seconds = time.perf_counter() - self._start
-        epochs = self.params["epochs"]
-        print(f"Epoch {epoch + 1}/{epochs}  {seconds:.1f} s  {described(logs)}", flush=True)
+        print(epoch_line(epoch, self.params["epochs"], seconds, logs), flush=True)
 
 
 class ProgressBar:
@@ -60,9 +59,9 @@ class ProgressBar:
                 progress.MofNCompleteColumn(),
                 progress.TimeElapsedColumn(),
                 progress.TimeRemainingColumn(),
-                progress.TextColumn("{task.fields[numbers]}"),
+                transient=True,  # the lines of the epochs stay
             )
-            self._task = self._bar.add_task(title, total=None, numbers="")
+            self._task = self._bar.add_task(title, total=None)
 
     def __enter__(self) -> ProgressBar:
         if self._bar is not None:
@@ -78,16 +77,27 @@ class ProgressBar:
         if self._bar is not None:
             title = self.title if self.epochs is None else f"{self.title} epoch {epoch + 1}/{self.epochs}"
             self._bar.reset(self._task, total=steps, description=title.strip())
+            self._start = time.perf_counter()
 
     def step(self) -> None:
         """Count one step."""
         if self._bar is not None:
             self._bar.advance(self._task)
 
-    def numbers(self, logs: Logs) -> None:
-        """Show the epoch's numbers beside the bar."""
+    def end(self, epoch: int, logs: Logs) -> None:
+        """Leave a line with the epoch's numbers above the bar."""
         if self._bar is not None:
-            self._bar.update(self._task, numbers=described(logs))
+            line = epoch_line(epoch, self.epochs or 1, time.perf_counter() - self._start, logs)
+            self._bar.console.print(line, highlight=False, soft_wrap=True)
+
+
+def epoch_line(epoch: int, epochs: int, seconds: float, logs: Logs) -> str:
+    """Return the line that sums an epoch up.
+
+    >>> epoch_line(0, 5, 1.25, {"loss": 0.5})
+    'Epoch 1/5  1.2 s  loss 0.5000'
+    """
+    return f"Epoch {epoch + 1}/{epochs}  {seconds:.1f} s  {described(logs)}"
 
 
 def described(logs: Logs) -> str:

@@ -90,7 +90,7 @@ class Trainer:
                 if validation_data is not None and (epoch + 1) % validation_freq == 0:
                     results = self.evaluate(validation_data, callback)
                     logs |= {f"val_{name}": value for name, value in results.items()}
-                bar.numbers(logs)
+                bar.end(epoch, logs)
                 callback("on_epoch_end", epoch, logs)
                 if model.stop_training:
                     break
