@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 
@@ -50,6 +51,21 @@ def value_of(result: Any, has_aux: bool) -> Any:
     if not isinstance(result, tuple) or len(result) != 2:
         raise TypeError(f"expected a function that returns (value, aux), got {kind(result)}")
     return result[0]
+
+
+def without_value(both: Callable[..., Any], has_aux: bool) -> Callable[..., Any]:
+    """Return what `grad` returns, made of what `value_and_grad` returned.
+
+    >>> without_value(lambda x: ((x, "aux"), 2 * x), has_aux=True)(3)
+    (6, 'aux')
+    """
+
+    @functools.wraps(both)
+    def transformed(*args: Any, **kwargs: Any) -> Any:
+        result, gradient = both(*args, **kwargs)
+        return (gradient, result[1]) if has_aux else gradient
+
+    return transformed
 
 
 def kind(x: Any) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import optree
 import tensorflow as tf
 
-from dualnn.differentiation import kind, replace, select, value_of
+from dualnn.differentiation import kind, replace, select, value_of, without_value
 from dualnn_tf.creation_functions import asarray
 from dualnn_tf.differentiable import check_differentiable, check_tensor
 from dualnn_tf.gradient_tape import dense
@@ -67,14 +67,7 @@ def grad(fun, /, argnums=0, has_aux=False):
     >>> float(nn.grad(nn.grad(cube))(2.0))
     12.0
     """
-    both = value_and_grad(fun, argnums, has_aux)
-
-    @functools.wraps(fun)
-    def transformed(*args, **kwargs):
-        result, gradient = both(*args, **kwargs)
-        return (gradient, result[1]) if has_aux else gradient
-
-    return transformed
+    return without_value(value_and_grad(fun, argnums, has_aux), has_aux)
 
 
 def stop_gradient(x, /):

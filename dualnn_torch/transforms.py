@@ -8,7 +8,7 @@ import numpy as np
 import optree
 import torch
 
-from dualnn.differentiation import kind, replace, select, value_of
+from dualnn.differentiation import kind, replace, select, value_of, without_value
 from dualnn_torch.creation_functions import asarray
 from dualnn_torch.data_types import dtype_name
 from dualnn_torch.differentiable import check_differentiable, check_tensor
@@ -74,14 +74,7 @@ def grad(fun, /, argnums=0, has_aux=False):
     >>> float(nn.grad(nn.grad(cube))(2.0))
     12.0
     """
-    both = value_and_grad(fun, argnums, has_aux)
-
-    @functools.wraps(fun)
-    def transformed(*args, **kwargs):
-        result, gradient = both(*args, **kwargs)
-        return (gradient, result[1]) if has_aux else gradient
-
-    return transformed
+    return without_value(value_and_grad(fun, argnums, has_aux), has_aux)
 
 
 def stop_gradient(x, /):

@@ -96,7 +96,8 @@ def test_a_model_moves_in_the_middle_of_training(first):
     losses = history_half.history["loss"] + more.history["loss"]
     np.testing.assert_allclose(losses, history.history["loss"], rtol=1e-10)
     for a, b in zip(whole.get_weights(), twin.get_weights(), strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-10)
+        # 40 steps; the bound is that of the test above, and these weights are of order one
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-10)
 
 
 def test_compare_lists_every_layer_in_ulps():
