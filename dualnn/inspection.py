@@ -39,9 +39,9 @@ class NamespaceInfo:
             "max dimensions": self.max_dimensions,
         }
 
-    def default_device(self) -> str | None:
-        """Return the name of the device that tensors are made on; None if the framework chooses."""
-        return defaults.devices.get(self.backend)
+    def default_device(self) -> Device:
+        """Return the native device, as a tensor names its own, that tensors are made on."""
+        return self._nn.zeros(()).device
 
     def default_dtypes(self, *, device: Device = None) -> dict[str, DType]:
         """Return the data types of tensors made of Python numbers, by kind."""
@@ -59,6 +59,6 @@ class NamespaceInfo:
             return natives
         return {name: native for name, native in natives.items() if self._nn.isdtype(native, kind)}
 
-    def devices(self) -> tuple[str, ...]:
-        """Return the names of the devices that there are."""
-        return self._nn.devices()
+    def devices(self) -> tuple[Device, ...]:
+        """Return the native devices, as tensors name their own, that there are."""
+        return tuple(self._nn.zeros((), device=name).device for name in self._nn.devices())

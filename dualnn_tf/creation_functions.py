@@ -10,9 +10,10 @@ import numpy as np
 import tensorflow as tf
 
 from dualnn.backends import owner
+from dualnn.names import unknown
 from dualnn_tf.conversion import is_tensor
 from dualnn_tf.conversion import shape as shape_of
-from dualnn_tf.data_type_functions import converted
+from dualnn_tf.data_type_functions import astype, converted
 from dualnn_tf.data_types import dtype as native_dtype
 from dualnn_tf.data_types import floating_dtype, python_dtype
 from dualnn_tf.devices import on_device, to_device
@@ -23,6 +24,8 @@ def arange(start, /, stop=None, step=1, *, dtype=None, device=None):
     if stop is None:
         start, stop = 0, start
     dtype = python_dtype(start, stop, step) if dtype is None else native_dtype(dtype)
+    if dtype == tf.uint64 and max(start, stop) > tf.int64.max:
+        return arange(0, stop - start, step, dtype=dtype, device=device) + start
     # TensorFlow has ranges of a few data types only, and no empty ones against the step's sign.
     kind = tf.int64 if python_dtype(start, stop, step).is_integer else tf.float64
     with on_device(device):
@@ -49,7 +52,7 @@ def asarray(obj, /, *, dtype=None, device=None, copy=None):
     """
     dtype = native_dtype(dtype)
     if is_tensor(obj):
-        result = obj if dtype is None else tf.cast(obj, dtype)
+        result = obj if dtype is None else astype(obj, dtype)
         result = result if device is None else to_device(result, device)
     else:
         with on_device(device):
@@ -73,7 +76,7 @@ def eye(n_rows, n_cols=None, /, *, k=0, dtype=None, device=None):
     """Return ones on the k-th diagonal and zeros elsewhere."""
     with on_device(device):
         rows, columns = tf.range(n_rows)[:, None], tf.range(n_rows if n_cols is None else n_cols)
-        return tf.cast(columns - rows == k, floating_dtype(dtype))
+        return tf.cast(columns - rows == _diagonal(k), floating_dtype(dtype))
 
 
 def full(shape, fill_value, *, dtype=None, device=None):
@@ -98,7 +101,17 @@ def linspace(start, stop, /, num, *, dtype=None, device=None, endpoint=True):
 
 def meshgrid(*arrays, indexing="xy"):
     """Return coordinate tensors of the grid that 1-d tensors span."""
-    return tuple(tf.meshgrid(*arrays, indexing=indexing))
+    # Not tf.meshgrid, which multiplies by 1: a complex infinity becomes NaN.
+    if indexing not in ("xy", "ij"):
+        raise ValueError(unknown("indexing", indexing, ("xy", "ij")))
+    count = len(arrays)
+    order = [1, 0, *range(2, count)] if indexing == "xy" and count > 1 else range(count)
+    arrays = [tf.reshape(array, (-1,)) for array in arrays]
+    sizes = [tf.size(arrays[place]) for place in order]
+    lines = (
+        tf.reshape(array, [-1 if place == one else 1 for place in order]) for one, array in enumerate(arrays)
+    )
+    return tuple(tf.broadcast_to(line, sizes) for line in lines)
 
 
 def ones(shape, *, dtype=None, device=None):
@@ -115,12 +128,12 @@ def ones_like(x, /, *, dtype=None, device=None):
 
 def tril(x, /, *, k=0):
     """Return the lower triangle of (stacks of) matrices, up to the k-th diagonal."""
-    return tf.where(_diagonals(x) <= k, x, tf.zeros_like(x))
+    return tf.where(_diagonals(x) <= _diagonal(k), x, tf.zeros_like(x))
 
 
 def triu(x, /, *, k=0):
     """Return the upper triangle of (stacks of) matrices, from the k-th diagonal."""
-    return tf.where(_diagonals(x) >= k, x, tf.zeros_like(x))
+    return tf.where(_diagonals(x) >= _diagonal(k), x, tf.zeros_like(x))
 
 
 def zeros(shape, *, dtype=None, device=None):
@@ -141,6 +154,11 @@ def _dimensions(shape):
 
 def _dtype_like(x, dtype):
     return x.dtype if dtype is None else native_dtype(dtype)
+
+
+def _diagonal(k):
+    # A number that an int32 holds: what is farther out is empty just the same.
+    return max(tf.int32.min, min(k, tf.int32.max))
 
 
 def _diagonals(x):

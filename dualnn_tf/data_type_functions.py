@@ -51,8 +51,9 @@ class IntegerLimits:
 
 def astype(x, dtype, /, *, copy=True, device=None):
     """Return `x` cast to a data type, on its own device or the given one."""
+    dtype = data_types.dtype(dtype)
     # Tensors are immutable, so whether one is a copy cannot be seen; a variable is always read.
-    result = tf.cast(x, data_types.dtype(dtype))
+    result = truth(x) if dtype == tf.bool else tf.cast(x, dtype)
     return result if device is None else to_device(result, device)
 
 
@@ -116,6 +117,16 @@ def converted(operand, dtype):
     return tf.constant(operand if dtype == tf.bool else operand + 0, dtype)
 
 
+def operands(x1, x2):
+    """Return what `promote` does, but a Python number that TensorFlow converts itself, as it is."""
+    if isinstance(x1, tf.Tensor):
+        kind, dtype = type(x2), x1.dtype
+        # It silently wraps an integer around that does not fit into a small type.
+        if (dtype.is_floating and kind in (float, int)) or (dtype is tf.int64 and kind is int):
+            return x1, x2
+    return promote(x1, x2)
+
+
 def promote(*operands):
     """Return tensors and Python numbers, at least one of them a tensor, as tensors of one dtype."""
     first = operands[0]
@@ -125,6 +136,12 @@ def promote(*operands):
         return operands
     dtype = result_type(*operands)
     return tuple(converted(operand, dtype) for operand in operands)
+
+
+def truth(x):
+    """Return where the values are not zero."""
+    # A cast of a complex number looks at its real part only.
+    return tf.not_equal(x, tf.zeros((), x.dtype)) if x.dtype.is_complex else tf.cast(x, tf.bool)
 
 
 def _native(operand):

@@ -71,6 +71,8 @@ def floating_dtype(native, /):
 
 def python_dtype(*numbers):
     """Return the data type of a tensor made of these Python or NumPy numbers (or 0-d tensors)."""
+    if set(map(type, numbers)) == {int}:  # the usual case
+        return int64
     if all(isinstance(number, builtins.bool) for number in numbers):
         return bool
     if all(_is_integral(number) for number in numbers):

@@ -6,7 +6,8 @@ import math
 
 import tensorflow as tf
 
-from dualnn_tf.data_type_functions import promote
+from dualnn_tf import complex_functions
+from dualnn_tf.data_type_functions import finfo, operands, promote, result_type
 
 
 def abs(x, /):
@@ -26,7 +27,7 @@ def acosh(x, /):
 
 def add(x1, x2, /):
     """Return the sum."""
-    return tf.add(*promote(x1, x2))
+    return tf.add(*operands(x1, x2))
 
 
 def asin(x, /):
@@ -66,7 +67,7 @@ def bitwise_invert(x, /):
 
 def bitwise_left_shift(x1, x2, /):
     """Return the bits of `x1` shifted to the left by `x2`."""
-    return tf.bitwise.left_shift(*promote(x1, x2))
+    return _shifted(tf.bitwise.left_shift, x1, x2)
 
 
 def bitwise_or(x1, x2, /):
@@ -76,7 +77,7 @@ def bitwise_or(x1, x2, /):
 
 def bitwise_right_shift(x1, x2, /):
     """Return the bits of `x1` shifted to the right by `x2`, the sign bit filling up."""
-    return tf.bitwise.right_shift(*promote(x1, x2))
+    return _shifted(tf.bitwise.right_shift, x1, x2)
 
 
 def bitwise_xor(x1, x2, /):
@@ -120,7 +121,7 @@ def cosh(x, /):
 
 def divide(x1, x2, /):
     """Return the quotient; of integers it is a float32."""
-    x1, x2 = promote(x1, x2)
+    x1, x2 = operands(x1, x2)
     if x1.dtype.is_integer or x1.dtype == tf.bool:
         x1, x2 = tf.cast(x1, tf.float32), tf.cast(x2, tf.float32)
     return tf.divide(x1, x2)
@@ -128,7 +129,7 @@ def divide(x1, x2, /):
 
 def equal(x1, x2, /):
     """Return where the values are equal."""
-    return tf.equal(*promote(x1, x2))
+    return tf.equal(*operands(x1, x2))
 
 
 def exp(x, /):
@@ -138,7 +139,7 @@ def exp(x, /):
 
 def expm1(x, /):
     """Return ``exp(x) - 1``, precise for small `x`."""
-    return tf.math.expm1(x)
+    return complex_functions.expm1(x) if x.dtype.is_complex else tf.math.expm1(x)
 
 
 def floor(x, /):
@@ -148,22 +149,32 @@ def floor(x, /):
 
 def floor_divide(x1, x2, /):
     """Return the quotient rounded down."""
-    return tf.math.floordiv(*promote(x1, x2))
+    x1, x2 = promote(x1, x2)
+    if x1.dtype.is_integer:
+        return tf.math.floordiv(x1, x2)
+    # As Python and NumPy do it: 6.0 / 0.1 rounds up to 60.0, but 0.1 goes into 6.0 59 times.
+    quotient, rest = x1 / x2, _truncated_remainder(x1, x2)
+    below = tf.cast((rest != 0) & ((rest < 0) != (x2 < 0)), x1.dtype)
+    whole = copysign(tf.round((x1 - rest) / x2) - below, quotient)
+    is_ordinary = (rest != 0) & tf.math.is_finite(x2) & tf.math.is_finite(quotient)
+    return tf.floor(tf.where(is_ordinary, whole, quotient))
 
 
 def greater(x1, x2, /):
     """Return where ``x1 > x2``."""
-    return tf.greater(*promote(x1, x2))
+    return tf.greater(*operands(x1, x2))
 
 
 def greater_equal(x1, x2, /):
     """Return where ``x1 >= x2``."""
-    return tf.greater_equal(*promote(x1, x2))
+    return tf.greater_equal(*operands(x1, x2))
 
 
 def hypot(x1, x2, /):
     """Return ``sqrt(x1**2 + x2**2)``, without overflow."""
     x1, x2 = promote(x1, x2)
+    if x1.dtype.size == 2:  # there are no complex numbers of this size
+        return tf.cast(hypot(tf.cast(x1, tf.float32), tf.cast(x2, tf.float32)), x1.dtype)
     return tf.abs(tf.complex(x1, x2))
 
 
@@ -193,32 +204,32 @@ def isnan(x, /):
 
 def less(x1, x2, /):
     """Return where ``x1 < x2``."""
-    return tf.less(*promote(x1, x2))
+    return tf.less(*operands(x1, x2))
 
 
 def less_equal(x1, x2, /):
     """Return where ``x1 <= x2``."""
-    return tf.less_equal(*promote(x1, x2))
+    return tf.less_equal(*operands(x1, x2))
 
 
 def log(x, /):
     """Return the natural logarithm."""
-    return tf.math.log(x)
+    return complex_functions.log(x) if x.dtype.is_complex else tf.math.log(x)
 
 
 def log10(x, /):
-    """Return the logarithm to base 10."""
-    return tf.math.log(x) * _like(x, 1 / math.log(10))
+    """Return the logarithm to base 10, exact for its powers."""
+    return _log_to_base(10, x)
 
 
 def log1p(x, /):
     """Return ``log(1 + x)``, precise for small `x`."""
-    return tf.math.log1p(x)
+    return complex_functions.log1p(x) if x.dtype.is_complex else tf.math.log1p(x)
 
 
 def log2(x, /):
-    """Return the logarithm to base 2."""
-    return tf.math.log(x) * _like(x, 1 / math.log(2))
+    """Return the logarithm to base 2, exact for its powers."""
+    return _log_to_base(2, x)
 
 
 def logaddexp(x1, x2, /):
@@ -252,17 +263,17 @@ def logical_xor(x1, x2, /):
 
 def maximum(x1, x2, /):
     """Return the larger value; NaN if either is."""
-    return tf.maximum(*promote(x1, x2))
+    return tf.maximum(*operands(x1, x2))
 
 
 def minimum(x1, x2, /):
     """Return the smaller value; NaN if either is."""
-    return tf.minimum(*promote(x1, x2))
+    return tf.minimum(*operands(x1, x2))
 
 
 def multiply(x1, x2, /):
     """Return the product."""
-    return tf.multiply(*promote(x1, x2))
+    return tf.multiply(*operands(x1, x2))
 
 
 def negative(x, /):
@@ -277,7 +288,7 @@ def nextafter(x1, x2, /):
 
 def not_equal(x1, x2, /):
     """Return where the values differ."""
-    return tf.not_equal(*promote(x1, x2))
+    return tf.not_equal(*operands(x1, x2))
 
 
 def positive(x, /):
@@ -288,9 +299,15 @@ def positive(x, /):
 def pow(x1, x2, /):
     """Return `x1` to the power of `x2`."""
     x1, x2 = promote(x1, x2)
-    if x1.dtype.is_unsigned:  # no kernel; arithmetic of 64 bits wraps around to the same low bits
-        return tf.cast(tf.pow(tf.cast(x1, tf.int64), tf.cast(x2, tf.int64)), x1.dtype)
-    return tf.pow(x1, x2)
+    if x1.dtype.is_complex:  # 0 to the power of 0 is 1, not NaN
+        x1 = tf.where((x1 == 0) & (x2 == 0), tf.ones((), x1.dtype), x1)
+    if not x1.dtype.is_unsigned:
+        return tf.pow(x1, x2)
+    # No kernel, but arithmetic of 64 bits wraps around to the same low bits. An exponent of 2**63 and
+    # more, negative there, may be any that is equal to it modulo 2**62 and not small.
+    base, exponent = tf.cast(x1, tf.int64), tf.cast(x2, tf.int64)
+    exponent = tf.where(exponent < 0, exponent & (2**62 - 1) | 2**62, exponent)
+    return tf.cast(tf.pow(base, exponent), x1.dtype)
 
 
 def real(x, /):
@@ -305,16 +322,22 @@ def reciprocal(x, /):
 
 def remainder(x1, x2, /):
     """Return the remainder of `floor_divide`, which has the sign of `x2`."""
-    return tf.math.floormod(*promote(x1, x2))
+    x1, x2 = promote(x1, x2)
+    rest = tf.math.floormod(x1, x2)
+    if x1.dtype.is_integer:
+        return rest
+    return _with_value(rest, tf.where(rest == 0, copysign(tf.zeros_like(rest), x2), rest))
 
 
 def round(x, /):
     """Return the nearest integer; the even one of two that are equally near."""
-    return _to_integer(tf.round, x)
+    return complex_functions.on_parts(tf.round, x) if x.dtype.is_complex else _to_integer(tf.round, x)
 
 
 def sign(x, /):
     """Return -1, 0 or 1 (for complex numbers ``x / abs(x)``)."""
+    if x.dtype.is_complex:
+        return complex_functions.sign(x)
     return tf.cast(x > 0, x.dtype) if x.dtype.is_unsigned else tf.sign(x)
 
 
@@ -336,7 +359,7 @@ def sinh(x, /):
 
 def sqrt(x, /):
     """Return the square root."""
-    return tf.sqrt(x)
+    return complex_functions.sqrt(x) if x.dtype.is_complex else tf.sqrt(x)
 
 
 def square(x, /):
@@ -346,17 +369,17 @@ def square(x, /):
 
 def subtract(x1, x2, /):
     """Return the difference."""
-    return tf.subtract(*promote(x1, x2))
+    return tf.subtract(*operands(x1, x2))
 
 
 def tan(x, /):
     """Return the tangent."""
-    return tf.tan(x)
+    return complex_functions.tan(x) if x.dtype.is_complex else tf.tan(x)
 
 
 def tanh(x, /):
     """Return the hyperbolic tangent."""
-    return tf.tanh(x)
+    return complex_functions.tanh(x) if x.dtype.is_complex else tf.tanh(x)
 
 
 def trunc(x, /):
@@ -373,5 +396,35 @@ def _to_integer(rounding, x):
     return tf.identity(x) if x.dtype.is_integer else rounding(x)
 
 
-def _like(x, number):
-    return tf.constant(number, x.dtype)
+def _log_to_base(base, x):
+    if x.dtype.is_complex:
+        return complex_functions.on_parts(lambda part: part / math.log(base), log(x))
+    result = tf.math.log(x) * tf.constant(1 / math.log(base), x.dtype)
+    nearest = tf.round(result)
+    error = tf.abs(tf.pow(tf.constant(base, x.dtype), nearest) - x)
+    # A power of 10 that is not exact may be off by one ULP, which does not show in logarithms of 2 and more.
+    is_inexact = (base == 10) & (tf.abs(nearest) >= 2)
+    is_power = error <= tf.where(is_inexact, x * tf.constant(finfo(x.dtype).eps, x.dtype), tf.zeros_like(x))
+    return _with_value(result, tf.where(is_power, nearest, result))
+
+
+def _shifted(shift, x1, x2):
+    bits = 8 * result_type(x1, x2).size
+    if isinstance(x2, int) and 0 <= x2 < bits:
+        return shift(*promote(x1, x2))
+    x1, x2 = promote(x1, x2)
+    is_far, most = x2 >= bits, tf.constant(bits - 1, x2.dtype)
+    shifted = shift(x1, tf.where(is_far, most, x2))  # TensorFlow does not shift farther
+    return tf.where(is_far, shift(shifted, most), shifted)
+
+
+def _truncated_remainder(x1, x2):
+    if x1.dtype.size == 2:  # no kernel
+        return tf.cast(tf.truncatemod(tf.cast(x1, tf.float32), tf.cast(x2, tf.float32)), x1.dtype)
+    return tf.truncatemod(x1, x2)
+
+
+@tf.custom_gradient
+def _with_value(x, value):
+    # `value` with the gradient of `x`, of which it is a correction.
+    return value, lambda upstream: (upstream, None)

@@ -18,18 +18,24 @@ def take(x, indices, /, *, axis=None):
 
 def take_along_axis(x, indices, /, *, axis=-1):
     """Return the elements of `x` that `indices`, of as many dimensions, select along an axis."""
-    axis = axis % x.shape.rank
-    order = [other for other in range(x.shape.rank) if other != axis] + [axis]
-    back = sorted(range(len(order)), key=order.__getitem__)
-    x, indices = tf.transpose(x, order), tf.transpose(indices, order)
-    batch = tf.broadcast_dynamic_shape(tf.shape(x)[:-1], tf.shape(indices)[:-1])
-    x = tf.broadcast_to(x, tf.concat([batch, tf.shape(x)[-1:]], 0))
-    indices = tf.broadcast_to(indices, tf.concat([batch, tf.shape(indices)[-1:]], 0))
-    taken = tf.gather(x, _from_the_start(x, indices, -1), axis=-1, batch_dims=len(order) - 1)
-    return tf.transpose(taken, back)
+    last = x.shape.rank - 1
+    if axis not in (-1, last):
+        order = list(range(last + 1))
+        order[axis], order[-1] = order[-1], order[axis]
+        taken = take_along_axis(tf.transpose(x, order), tf.transpose(indices, order))
+        return tf.transpose(taken, order)
+    batch, other = x.shape[:-1], indices.shape[:-1]
+    if not (batch.is_fully_defined() and batch == other):
+        sizes = tf.broadcast_dynamic_shape(tf.shape(x)[:-1], tf.shape(indices)[:-1])
+        x = tf.broadcast_to(x, tf.concat([sizes, tf.shape(x)[-1:]], 0))
+        indices = tf.broadcast_to(indices, tf.concat([sizes, tf.shape(indices)[-1:]], 0))
+    return tf.gather(x, _from_the_start(x, indices, -1), axis=-1, batch_dims=last)
 
 
 def _from_the_start(x, indices, axis):
-    # Negative indices, which TensorFlow does not take, counted from the start.
+    # Negative indices, which TensorFlow does not take, counted from the start. Most often there are
+    # none, which to see on the host is quicker than to compute.
+    if tf.executing_eagerly() and indices.device.endswith("CPU:0") and not (indices.numpy() < 0).any():
+        return indices
     size = tf.cast(shape(x)[axis], indices.dtype)
     return tf.where(indices < 0, indices + size, indices)

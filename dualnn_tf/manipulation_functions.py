@@ -63,7 +63,7 @@ def permute_dims(x, /, axes):
 
 def repeat(x, repeats, /, *, axis=None):
     """Return `x` with each element repeated along an axis; for None flattened first."""
-    return tf.repeat(x, repeats, axis)
+    return _as_int32(lambda x: tf.repeat(x, repeats, axis), x)
 
 
 def reshape(x, /, shape, *, copy=None):
@@ -76,6 +76,8 @@ def roll(x, /, shift, *, axis=None):
     """Return `x` with its elements shifted along some axes, around the end; for None as if flat."""
     if axis is None:
         return tf.reshape(tf.roll(tf.reshape(x, (-1,)), shift, 0), shape_of(x))
+    if isinstance(axis, tuple) and isinstance(shift, int):
+        shift = (shift,) * len(axis)
     return tf.roll(x, shift, axis)
 
 
@@ -96,12 +98,18 @@ def tile(x, repetitions, /):
     """Return `x` repeated as a whole along each axis."""
     rank = max(x.shape.rank, len(repetitions))
     x = tf.reshape(x, (1,) * (rank - x.shape.rank) + shape_of(x))
-    return tf.tile(x, (1,) * (rank - len(repetitions)) + tuple(repetitions))
+    repetitions = (1,) * (rank - len(repetitions)) + tuple(repetitions)
+    return _as_int32(lambda x: tf.tile(x, repetitions), x)
 
 
 def unstack(x, /, *, axis=0):
     """Return the slices of `x` along an axis."""
     return tuple(tf.unstack(x, axis=axis))
+
+
+def _as_int32(function, x):
+    # TensorFlow lacks kernels for uint16 that it has for int32.
+    return tf.cast(function(tf.cast(x, tf.int32)), tf.uint16) if x.dtype == tf.uint16 else function(x)
 
 
 def _axes(rank, axis):

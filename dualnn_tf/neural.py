@@ -63,7 +63,8 @@ def elu(x, /, alpha=1.0):
     [-1.0, 2.0]
     """
     # Not tf.nn.elu, whose exp(x) - 1 loses the digits of small x.
-    return tf.where(x > 0, x, alpha * tf.math.expm1(tf.minimum(x, 0)))
+    negative = tf.math.expm1(tf.minimum(x, 0))
+    return tf.add(tf.nn.relu(x), negative if alpha == 1 else tf.multiply(negative, alpha))
 
 
 def erf(x, /):
@@ -150,7 +151,8 @@ def one_hot(indices, /, num_classes, *, dtype=None):
     [[0.0, 1.0], [1.0, 0.0]]
     """
     dtype = floating_dtype(dtype)
-    return tf.one_hot(indices, num_classes, tf.ones((), dtype), tf.zeros((), dtype))
+    number = dtype.as_numpy_dtype  # TensorFlow's own 1 and 0 are no booleans
+    return tf.one_hot(indices, num_classes, number(1), number(0), dtype=dtype)
 
 
 def relu(x, /):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import tensorflow as tf
 
 from dualnn_tf.conversion import shape
-from dualnn_tf.data_type_functions import promote
+from dualnn_tf.data_type_functions import promote, truth
+from dualnn_tf.sorting_functions import order_keys
 
 
 def argmax(x, /, *, axis=None, keepdims=False):
@@ -27,7 +28,7 @@ def nonzero(x, /):
     """Return the indices, axis by axis, of the values that are not zero."""
     if x.shape.rank == 0:
         raise ValueError("expected a tensor of at least one dimension, got one of none")
-    return tuple(tf.unstack(tf.where(x), num=x.shape.rank, axis=1))
+    return tuple(tf.unstack(tf.where(truth(x)), num=x.shape.rank, axis=1))
 
 
 def searchsorted(x1, x2, /, *, side="left", sorter=None):
@@ -35,8 +36,8 @@ def searchsorted(x1, x2, /, *, side="left", sorter=None):
     x1, x2 = promote(x1, x2)
     if sorter is not None:
         x1 = tf.gather(x1, sorter)
-    found = tf.searchsorted(x1, tf.reshape(x2, (-1,)), side=side, out_type=tf.int64)
-    return tf.reshape(found, shape(x2))
+    keys, values = order_keys(x1), order_keys(tf.reshape(x2, (1, -1)))
+    return tf.reshape(tf.searchsorted(keys[None], values, side=side, out_type=tf.int64), shape(x2))
 
 
 def where(condition, x1, x2, /):

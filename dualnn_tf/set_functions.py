@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from dualnn_tf.conversion import shape
 from dualnn_tf.data_type_functions import promote
+from dualnn_tf.searching_functions import searchsorted
 from dualnn_tf.sorting_functions import argsort
 
 
@@ -37,14 +38,21 @@ class UniqueInverseResult(NamedTuple):
 def isin(x1, x2, /, *, invert=False):
     """Return for each value of `x1` whether `x2` contains it."""
     x1, x2 = promote(x1, x2)
-    found = tf.reduce_any(x1[..., None] == tf.reshape(x2, (-1,)), -1)
+    flat = tf.reshape(x2, (-1,))
+    if x1.dtype.is_complex:  # these have no order to search in
+        found = tf.reduce_any(x1[..., None] == flat, -1)
+    else:
+        order = argsort(flat)
+        first = searchsorted(flat, x1, side="left", sorter=order)
+        after = searchsorted(flat, x1, side="right", sorter=order)
+        found = (first < after) & (x1 == x1)  # NaN is equal to none
     return tf.logical_not(found) if invert else found
 
 
 def unique_all(x):
     """Return the different values, where each is first, where it is in them, and how often."""
     flat = tf.reshape(x, (-1,))
-    order = argsort(flat)
+    order = _order(flat)
     ordered = tf.gather(flat, order)
     is_first = tf.concat([tf.ones_like(ordered[:1], tf.bool), ordered[1:] != ordered[:-1]], 0)
     places = tf.where(is_first)[:, 0]
@@ -74,3 +82,10 @@ def unique_inverse(x):
 def unique_values(x):
     """Return the different values."""
     return unique_all(x).values
+
+
+def _order(x):
+    if not x.dtype.is_complex:
+        return argsort(x)
+    order = argsort(tf.math.imag(x))
+    return tf.gather(order, argsort(tf.gather(tf.math.real(x), order)))

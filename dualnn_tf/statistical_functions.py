@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import tensorflow as tf
 
 from dualnn_tf.data_types import dtype as native_dtype
@@ -42,8 +44,10 @@ def prod(x, /, *, axis=None, dtype=None, keepdims=False):
 
 
 def std(x, /, *, axis=None, correction=0.0, keepdims=False):
-    """Return the standard deviation over some or all axes."""
-    return tf.sqrt(var(x, axis=axis, correction=correction, keepdims=keepdims))
+    """Return the standard deviation over some or all axes; its gradient where it is 0 is 0."""
+    variance = var(x, axis=axis, correction=correction, keepdims=keepdims)
+    is_zero = variance == 0
+    return tf.where(is_zero, variance, tf.sqrt(tf.where(is_zero, tf.ones_like(variance), variance)))
 
 
 def sum(x, /, *, axis=None, dtype=None, keepdims=False):
@@ -52,11 +56,15 @@ def sum(x, /, *, axis=None, dtype=None, keepdims=False):
 
 
 def var(x, /, *, axis=None, correction=0.0, keepdims=False):
-    """Return the variance over some or all axes: squared deviations over ``n - correction``."""
+    """Return the variance over some or all axes: squared deviations over ``n - correction``.
+
+    It is NaN where that is not positive.
+    """
     deviations = x - tf.reduce_mean(_floating(x, "var"), axis, keepdims=True)
     total = tf.reduce_sum(tf.square(deviations), axis, keepdims)
-    count = tf.size(x) // tf.maximum(tf.size(total), 1)
-    return total / (tf.cast(count, x.dtype) - tf.constant(correction, x.dtype))
+    count = tf.size(x, tf.int64) // tf.maximum(tf.size(total, tf.int64), 1)
+    divisor = tf.cast(count, x.dtype) - tf.constant(correction, x.dtype)
+    return total / tf.where(divisor > 0, divisor, tf.constant(math.nan, x.dtype))
 
 
 def _cumulative(running, initial, x, axis, dtype, include_initial):

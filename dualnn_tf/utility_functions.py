@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from dualnn_tf.data_type_functions import truth
 from dualnn_tf.manipulation_functions import concat
 
 
 def all(x, /, *, axis=None, keepdims=False):
     """Return whether all values over some or all axes are true (not zero)."""
-    return tf.reduce_all(tf.cast(x, tf.bool), axis, keepdims)
+    return tf.reduce_all(truth(x), axis, keepdims)
 
 
 def any(x, /, *, axis=None, keepdims=False):
     """Return whether any value over some or all axes is true (not zero)."""
-    return tf.reduce_any(tf.cast(x, tf.bool), axis, keepdims)
+    return tf.reduce_any(truth(x), axis, keepdims)
 
 
 def diff(x, /, *, axis=-1, n=1, prepend=None, append=None):

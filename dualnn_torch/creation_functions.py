@@ -11,9 +11,12 @@ import numpy as np
 import torch
 
 from dualnn.backends import owner
+from dualnn_torch.data_type_functions import modular
+from dualnn_torch.data_types import LIMITED, floating_dtype, python_dtype
 from dualnn_torch.data_types import dtype as native_dtype
-from dualnn_torch.data_types import floating_dtype, python_dtype
 from dualnn_torch.devices import native_device
+
+_NUMBERS = frozenset({bool, int, float, complex})
 
 
 def arange(start, /, stop=None, step=1, *, dtype=None, device=None):
@@ -21,7 +24,12 @@ def arange(start, /, stop=None, step=1, *, dtype=None, device=None):
     if stop is None:
         start, stop = 0, start
     dtype = python_dtype(start, stop, step) if dtype is None else native_dtype(dtype)
-    return xp.arange(start, stop, step, dtype=dtype, device=native_device(device))
+    device = native_device(device)
+    if step != 0 and (stop - start) * step <= 0:
+        return torch.empty(0, dtype=dtype, device=device)
+    if dtype in LIMITED:
+        return torch.arange(start, stop, step, dtype=torch.int64, device=device).to(dtype)
+    return torch.arange(start, stop, step, dtype=dtype, device=device)
 
 
 def asarray(obj, /, *, dtype=None, device=None, copy=None):
@@ -40,16 +48,16 @@ def asarray(obj, /, *, dtype=None, device=None, copy=None):
     >>> nn.dtype_name(nn.asarray([1.0, 2.0]).dtype), nn.dtype_name(nn.asarray([1, 2]).dtype)
     ('float32', 'int64')
     """
-    dtype = native_dtype(dtype)
     if isinstance(obj, torch.Tensor):
+        if dtype is None and device is None and not copy:
+            return obj
         source, device = obj, _device_like(obj, device)
+    elif type(obj) in _NUMBERS and copy is not False:
+        dtype = python_dtype(obj) if dtype is None else native_dtype(dtype)
+        return torch.tensor(obj, dtype=dtype, device=native_device(device))
     else:
-        is_number = type(obj) in (bool, int, float, complex)
-        source = (
-            torch.tensor(obj, dtype=dtype or python_dtype(obj)) if is_number else _host_tensor(obj, dtype)
-        )
-        device = native_device(device)
-    result = source.to(device, dtype, copy=copy is True)
+        source, device = _host_tensor(obj, native_dtype(dtype)), native_device(device)
+    result = source.to(device, native_dtype(dtype), copy=copy is True)
     if copy is False and not _shares_memory(result, obj):
         raise ValueError(f"expected memory to share (copy=False), got {type(obj).__name__}; use copy=None")
     return result
@@ -67,13 +75,16 @@ def empty_like(x, /, *, dtype=None, device=None):
 
 def eye(n_rows, n_cols=None, /, *, k=0, dtype=None, device=None):
     """Return ones on the k-th diagonal and zeros elsewhere."""
-    return xp.eye(n_rows, n_cols, k=k, dtype=floating_dtype(dtype), device=native_device(device))
+    dtype = floating_dtype(dtype)
+    kernel_dtype = torch.int64 if dtype in LIMITED else dtype
+    return xp.eye(n_rows, n_cols, k=k, dtype=kernel_dtype, device=native_device(device)).to(dtype)
 
 
 def full(shape, fill_value, *, dtype=None, device=None):
     """Return a tensor filled with one value."""
     dtype = python_dtype(fill_value) if dtype is None else native_dtype(dtype)
-    return xp.full(shape, fill_value, dtype=dtype, device=native_device(device))
+    shape = (shape,) if isinstance(shape, int) else shape
+    return torch.full(shape, fill_value, dtype=dtype, device=native_device(device))
 
 
 def full_like(x, /, fill_value, *, dtype=None, device=None):
@@ -98,11 +109,19 @@ def ones(shape, *, dtype=None, device=None):
 
 def ones_like(x, /, *, dtype=None, device=None):
     """Return ones of the shape of `x`."""
+    if dtype is None and device is None:
+        return torch.ones_like(x)
     return torch.ones_like(x, dtype=native_dtype(dtype), device=_device_like(x, device))
 
 
-tril = xp.tril
-triu = xp.triu
+def tril(x, /, *, k=0):
+    """Return each matrix with zeros above its k-th diagonal."""
+    return torch.tril(modular(x), k).to(x.dtype)
+
+
+def triu(x, /, *, k=0):
+    """Return each matrix with zeros below its k-th diagonal."""
+    return torch.triu(modular(x), k).to(x.dtype)
 
 
 def zeros(shape, *, dtype=None, device=None):
@@ -112,6 +131,8 @@ def zeros(shape, *, dtype=None, device=None):
 
 def zeros_like(x, /, *, dtype=None, device=None):
     """Return zeros of the shape of `x`."""
+    if dtype is None and device is None:
+        return torch.zeros_like(x)
     return torch.zeros_like(x, dtype=native_dtype(dtype), device=_device_like(x, device))
 
 

@@ -33,6 +33,10 @@ _NATIVE = (
 )  # fmt: skip
 _NAMES = {native: str(native).removeprefix("torch.") for native in _NATIVE}
 _BY_NAME = {name: native for native, name in _NAMES.items()}
+_INTEGERS, _FLOATS = {int}, {float}
+
+LIMITED = frozenset({uint16, uint32, uint64})
+"""The data types that torch stores and converts, but for which it lacks most kernels."""
 
 
 def dtype(dtype, /):
@@ -71,6 +75,11 @@ def floating_dtype(native, /):
 
 def python_dtype(*numbers):
     """Return the data type of a tensor made of these Python or NumPy numbers (or 0-d tensors)."""
+    kinds = set(map(type, numbers))
+    if kinds == _INTEGERS:  # the short way for the usual cases
+        return int64
+    if kinds == _FLOATS:
+        return _BY_NAME[defaults.dtype]
     if all(isinstance(number, builtins.bool) for number in numbers):
         return bool
     if all(_is_integral(number) for number in numbers):

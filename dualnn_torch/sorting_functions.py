@@ -4,5 +4,12 @@ from __future__ import annotations
 
 import array_api_compat.torch as xp
 
-argsort = xp.argsort
-sort = xp.sort
+
+def argsort(x, /, *, axis=-1, descending=False, stable=True):
+    """Return the indices that sort `x` along an axis."""
+    return xp.argsort(x, axis=axis, descending=descending, stable=stable)
+
+
+def sort(x, /, *, axis=-1, descending=False, stable=True):
+    """Return the values of `x` sorted along an axis."""
+    return xp.sort(x, axis=axis, descending=descending, stable=stable)

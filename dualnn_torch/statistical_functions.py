@@ -2,37 +2,108 @@
 
 from __future__ import annotations
 
-import array_api_compat.torch as xp
+import math
 
+import torch
+
+from dualnn_torch.data_type_functions import from_ordered, modular, ordered
+from dualnn_torch.data_types import LIMITED
 from dualnn_torch.data_types import dtype as native_dtype
 
 
 def cumulative_prod(x, /, *, axis=None, dtype=None, include_initial=False):
     """Return the running product along an axis."""
-    return xp.cumulative_prod(x, axis=axis, dtype=native_dtype(dtype), include_initial=include_initial)
+    return _cumulative(torch.cumprod, 1, x, axis, dtype, include_initial)
 
 
 def cumulative_sum(x, /, *, axis=None, dtype=None, include_initial=False):
     """Return the running sum along an axis."""
-    return xp.cumulative_sum(x, axis=axis, dtype=native_dtype(dtype), include_initial=include_initial)
+    return _cumulative(torch.cumsum, 0, x, axis, dtype, include_initial)
 
 
-max = xp.max
-mean = xp.mean
-min = xp.min
+def max(x, /, *, axis=None, keepdims=False):
+    """Return the largest value over some or all axes."""
+    if x.dtype in LIMITED:
+        return from_ordered(max(ordered(x), axis=axis, keepdims=keepdims), x.dtype)
+    return torch.clone(x) if axis == () else torch.amax(x, axis, keepdims)
+
+
+def mean(x, /, *, axis=None, keepdims=False):
+    """Return the mean over some or all axes."""
+    return torch.clone(x) if axis == () else torch.mean(x, axis, keepdims)
+
+
+def min(x, /, *, axis=None, keepdims=False):
+    """Return the smallest value over some or all axes."""
+    if x.dtype in LIMITED:
+        return from_ordered(min(ordered(x), axis=axis, keepdims=keepdims), x.dtype)
+    return torch.clone(x) if axis == () else torch.amin(x, axis, keepdims)
 
 
 def prod(x, /, *, axis=None, dtype=None, keepdims=False):
-    """Return the product over some or all axes."""
-    return xp.prod(x, axis=axis, dtype=native_dtype(dtype), keepdims=keepdims)
+    """Return the product over some or all axes; of small integers, as 64-bit ones."""
+    dtype = _accumulator(x, dtype)
+    factors = _cast_to_add(x, dtype)
+    if axis == ():
+        return factors.to(dtype, copy=True)
+    if axis is None:
+        result = torch.prod(factors)
+        return (result.reshape((1,) * x.ndim) if keepdims else result).to(dtype)
+    axes = (axis,) if isinstance(axis, int) else sorted((one % x.ndim for one in axis), reverse=True)
+    for one in axes:
+        factors = torch.prod(factors, one, keepdims)
+    return factors.to(dtype)
 
 
-std = xp.std
+def std(x, /, *, axis=None, correction=0.0, keepdims=False):
+    """Return the standard deviation over some or all axes; NaN with too few values for the correction."""
+    return torch.sqrt(var(x, axis=axis, correction=correction, keepdims=keepdims))
 
 
 def sum(x, /, *, axis=None, dtype=None, keepdims=False):
-    """Return the sum over some or all axes."""
-    return xp.sum(x, axis=axis, dtype=native_dtype(dtype), keepdims=keepdims)
+    """Return the sum over some or all axes; of small integers, as a 64-bit one."""
+    if dtype is None and axis != () and x.is_floating_point():
+        return torch.sum(x, axis, keepdims)
+    dtype = _accumulator(x, dtype)
+    terms = _cast_to_add(x, dtype)
+    if axis == ():
+        return terms.to(dtype, copy=True)
+    return torch.sum(terms, axis, keepdims).to(dtype)
 
 
-var = xp.var
+def var(x, /, *, axis=None, correction=0.0, keepdims=False):
+    """Return the variance over some or all axes; NaN with too few values for the correction."""
+    if axis == ():
+        return var(x.unsqueeze(-1), axis=-1, correction=correction)
+    axes = tuple(range(x.ndim)) if axis is None else (axis,) if isinstance(axis, int) else axis
+    if math.prod([x.shape[one] for one in axes]) <= correction:  # of which torch warns, and makes infinities
+        return torch.full_like(torch.sum(x, axes, keepdims), torch.nan)
+    return torch.var(x, axes, correction=correction, keepdim=keepdims)
+
+
+def _accumulator(x, dtype):
+    """Return the data type of a sum or product: as wide as the default integer's."""
+    if dtype is not None:
+        return native_dtype(dtype)
+    if x.is_floating_point() or x.is_complex():
+        return x.dtype
+    return torch.int64 if x.dtype.is_signed or x.dtype == torch.bool else torch.uint64
+
+
+def _cast_to_add(x, dtype):
+    # Via the type, if it has a kernel, and else via int64, which wraps around in the same way.
+    return modular(x if x.dtype is dtype else x.to(dtype))
+
+
+def _cumulative(function, initial, x, axis, dtype, include_initial):
+    if axis is None:
+        if x.ndim > 1:
+            raise ValueError(f"expected an axis for a tensor of {x.ndim} dimensions, got None")
+        axis = 0
+    dtype = _accumulator(x, dtype)
+    result = function(_cast_to_add(x, dtype), axis).to(dtype)
+    if not include_initial:
+        return result
+    shape = list(x.shape)
+    shape[axis] = 1
+    return torch.cat([torch.full(shape, initial, dtype=dtype, device=x.device), result], axis)

@@ -10,7 +10,10 @@ import pytest
 import dualnn as dn
 from dualnn.protocol import ArrayNamespace, Backend
 
-ONLY_ONE_HAS = {"quiet.py"}  # TensorFlow prints notices when it is imported
+ONLY_ONE_HAS = {
+    "quiet.py",  # TensorFlow prints notices when it is imported
+    "complex_functions.py",  # most of its functions of complex numbers are wrong at infinities
+}
 TORCH, TENSORFLOW = dn.backend("torch"), dn.backend("tensorflow")
 
 
@@ -59,6 +62,14 @@ def test_same_public_names():
 @pytest.mark.parametrize("name", _comparable())
 def test_same_parameters(name):
     assert _parameters(getattr(TORCH, name)) == _parameters(getattr(TENSORFLOW, name))
+
+
+@pytest.mark.parametrize("extension", ["linalg", "fft"])
+def test_same_extensions(extension):
+    torch, tensorflow = getattr(TORCH, extension), getattr(TENSORFLOW, extension)
+    assert torch.__all__ == tensorflow.__all__
+    for name in torch.__all__:
+        assert _parameters(getattr(torch, name)) in (None, _parameters(getattr(tensorflow, name)))
 
 
 @pytest.mark.parametrize("name", _protocol_attributes())
