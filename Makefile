@@ -21,7 +21,7 @@ READY := $(VENV)/.ready
 # pytest -n, small steps of training otherwise take ten times as long and more.
 export OMP_WAIT_POLICY ?= passive
 
-.PHONY: help demo test test-all lint types imports lock clean
+.PHONY: help demo test test-all array-api lint types imports lock clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -38,8 +38,13 @@ test-all: lint types imports
 	DUALNN_BACKEND=tensorflow $(BIN)/pytest -q -n 2 dualnn dualnn_tf
 	DUALNN_BACKEND=torch $(BIN)/pytest -n 2 tests dualnn dualnn_torch
 
+array-api: $(READY)
+	$(BIN)/python tests/array_api/run_suite.py $(SUITE) --backend torch -- -n 2
+	$(BIN)/python tests/array_api/run_suite.py $(SUITE) --backend tensorflow -- -n 2
+
 bench: $(READY)
-	$(BIN)/pytest bench --benchmark-sort=name --benchmark-columns=min,median,max
+	$(BIN)/pytest bench/test_fit.py --benchmark-sort=name --benchmark-columns=min,median,max
+	$(BIN)/pytest bench/test_calls.py --benchmark-group-by=param:backend,param:call --benchmark-columns=min,median
 
 lint: $(READY)
 	$(BIN)/ruff check

@@ -24,7 +24,7 @@ from dualnn import (
     random,
     regularizers,
 )
-from dualnn.backends import BackendNotAvailableError, available, backend, use
+from dualnn.backends import BackendNotAvailableError, available, backend, namespace, use
 from dualnn.callbacks import History
 from dualnn.compare import compare
 from dualnn.layers import Input, Layer
@@ -52,6 +52,7 @@ __all__ = [
     "losses",
     "metrics",
     "models",
+    "namespace",
     "optimizers",
     "plots",
     "random",

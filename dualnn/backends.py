@@ -139,7 +139,7 @@ def namespace(*tensors: Any) -> Backend:
 
     >>> import dualnn as dn
     >>> nn = dn.backend()
-    >>> dn.backends.namespace(nn.ones(2), 3.0) is nn
+    >>> dn.namespace(nn.ones(2), 3.0) is nn
     True
     """
     found = {nn.name: nn for nn in map(owner, tensors) if nn is not None}

@@ -298,7 +298,7 @@ def positive(x, /):
 
 def pow(x1, x2, /):
     """Return `x1` to the power of `x2`."""
-    x1, x2 = promote(x1, x2)
+    x1, x2 = operands(x1, x2)
     if x1.dtype.is_complex:  # 0 to the power of 0 is 1, not NaN
         x1 = tf.where((x1 == 0) & (x2 == 0), tf.ones((), x1.dtype), x1)
     if not x1.dtype.is_unsigned:

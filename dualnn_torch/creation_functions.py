@@ -140,18 +140,34 @@ def _device_like(x, device):
     return x.device if device is None else native_device(device)
 
 
-@torch.compiler.assume_constant_result  # lists and arrays are constants of compiled code
 def _host_tensor(obj, dtype):
+    if torch.compiler.is_compiling() and isinstance(obj, (np.ndarray, list, tuple)):
+        # The compiler follows these, but not np.asarray.
+        is_array = isinstance(obj, np.ndarray)
+        return (
+            torch.as_tensor(obj).to(dtype) if is_array else torch.tensor(obj, dtype=dtype or _dtype_of(obj))
+        )
     other = owner(obj)
     if other is not None:
         dtype = dtype or native_dtype(other.dtype_name(obj.dtype))
         return torch.from_numpy(other.to_numpy(obj)).to(dtype)
+    array, dtype = _array_and_dtype(obj, dtype)
+    return torch.from_numpy(_writable(array)).to(dtype)
+
+
+def _array_and_dtype(obj, dtype):
     array = np.asarray(obj)
     if array.dtype.kind not in "biufc":
         raise TypeError(f"expected numbers, got an array of dtype {array.dtype}")
     if dtype is None and array.dtype.kind in "fc" and not hasattr(obj, "__array__"):
         dtype = python_dtype(array.dtype.type().item())
-    return torch.from_numpy(_writable(array)).to(dtype)
+    return array, dtype
+
+
+@torch.compiler.assume_constant_result
+def _dtype_of(numbers):
+    array, dtype = _array_and_dtype(numbers, None)
+    return dtype or native_dtype(array.dtype.name)
 
 
 def _writable(array):

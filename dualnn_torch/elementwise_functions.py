@@ -72,10 +72,15 @@ def _with_zeros_negative_where(negative, x):
 
 
 def _acos(x):
-    result = torch.acos(x)
     if not x.is_complex():
-        return result
-    # torch loses the sign of a zero imaginary part, which is the opposite of that of x.
+        return torch.acos(x)
+    # Near 1 torch's loses digits; these are the formulas of Kahan, Branch Cuts for Complex Functions (1987).
+    below = torch.sqrt(torch.complex(1 - x.real, -x.imag))
+    above = torch.sqrt(torch.complex(1 + x.real, x.imag))
+    real = 2 * torch.atan2(below.real, above.real)
+    imaginary = torch.asinh(above.real * below.imag - above.imag * below.real)
+    result = torch.where(torch.abs(x) < 2, torch.complex(real, imaginary), torch.acos(x))
+    # A zero imaginary part has the opposite sign of that of x.
     imaginary = _with_zeros_negative_where(~torch.signbit(x.imag), result.imag)
     return torch.complex(result.real, imaginary)
 

@@ -32,11 +32,10 @@ def take_along_axis(x, indices, /, *, axis=-1):
     """Return the elements of `x` that `indices`, of as many dimensions, select along an axis."""
     if x.dtype in LIMITED:
         return take_along_axis(modular(x), indices, axis=axis).to(x.dtype)
-    indices = indices.to(torch.int64)
-    size = x.size(axis)
-    others = list(x.shape)
-    others[axis] = indices.shape[axis]
-    if list(indices.shape) != others:
+    if indices.dtype is not torch.int64:
+        indices = indices.to(torch.int64)
+    size, axis = x.size(axis), axis % x.ndim
+    if indices.shape[:axis] != x.shape[:axis] or indices.shape[axis + 1 :] != x.shape[axis + 1 :]:
         return xp.take_along_axis(x, indices, axis=axis)  # it broadcasts
     # torch's own function of this name takes an index that is out of range modulo the size
     return torch.gather(x, axis, _from_start(indices, size))

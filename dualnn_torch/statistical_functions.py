@@ -25,6 +25,8 @@ def max(x, /, *, axis=None, keepdims=False):
     """Return the largest value over some or all axes."""
     if x.dtype in LIMITED:
         return from_ordered(max(ordered(x), axis=axis, keepdims=keepdims), x.dtype)
+    if axis is None and not keepdims:
+        return torch.max(x)
     return torch.clone(x) if axis == () else torch.amax(x, axis, keepdims)
 
 
@@ -37,6 +39,8 @@ def min(x, /, *, axis=None, keepdims=False):
     """Return the smallest value over some or all axes."""
     if x.dtype in LIMITED:
         return from_ordered(min(ordered(x), axis=axis, keepdims=keepdims), x.dtype)
+    if axis is None and not keepdims:
+        return torch.min(x)
     return torch.clone(x) if axis == () else torch.amin(x, axis, keepdims)
 
 

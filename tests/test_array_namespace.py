@@ -859,3 +859,19 @@ def test_unknown_batch_size():
 def test_lists_are_constants_of_compiled_code(nn):
     function = nn.compile(lambda x: x * nn.asarray([1.0, 2.0]) + nn.asarray(0.5) + nn.arange(2.0))
     assert nn.to_numpy(function(nn.ones(2))).tolist() == [1.5, 3.5]
+
+
+def test_several_constants_in_one_graph_of_torch():
+    import torch
+
+    nn, array = dn.backend("torch"), np.array([[1, 2], [3, 4]], "int16")
+
+    def function(x):
+        return [x + nn.asarray(one) for one in ([0.1, 0.2], (1, 2), array, array.T)]
+
+    compiled = torch.compile(function, fullgraph=True, backend="aot_eager")
+    for dtype in ("float32", "float64"):
+        x = nn.ones(2, dtype=dtype)
+        for actual, expected in zip(compiled(x), function(x), strict=True):
+            assert actual.dtype == expected.dtype
+            assert torch.equal(actual, expected)

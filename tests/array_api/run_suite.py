@@ -18,7 +18,6 @@ import importlib.util
 import itertools
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -46,24 +45,19 @@ class Results:
         return sorted(node for node, its in self.outcomes.items() if its == outcome)
 
 
-def expected_failures(file: Path) -> Iterator[tuple[str, str]]:
-    """Yield (test, cause): a cause is the comment above the tests, up to its first full stop."""
-    cause, in_comment = "", False
-    for line in file.read_text().splitlines():
-        if line.startswith("#"):
-            cause = f"{cause} {line[1:].strip()}" if in_comment else line[1:].strip()
-            in_comment = True
-        elif line:
-            in_comment = False
-            yield line, cause.partition(". ")[0].rstrip(".")
+def is_of_the_array_object(node: str) -> bool:
+    """Return whether a test is of an operator, a method or an attribute, not of the namespace's functions."""
+    marks = ("test_array_object", "test_dunder", "[array_", "[__", "_method_")
+    return any(mark in node for mark in marks)
 
 
-def causes_of(nodes: list[str], file: Path) -> dict[str, int]:
-    """Return how many of these tests fail for each cause."""
-    causes: dict[str, int] = collections.Counter()
-    known = list(expected_failures(file))
-    for node in nodes:
-        causes[next(cause for test, cause in known if node == test or node.partition("[")[0] == test)] += 1
+def expected_failures(file: Path) -> dict[str, str]:
+    """Return the cause of each test: the first sentence of the comment above its paragraph."""
+    causes = {}
+    for paragraph in file.read_text().split("\n\n"):
+        lines = paragraph.splitlines()
+        comment = " ".join(line[1:].strip() for line in lines if line.startswith("#"))
+        causes |= {line: comment.split(". ")[0].rstrip(".") for line in lines if not line.startswith("#")}
     return causes
 
 
@@ -94,9 +88,16 @@ def run(suite: Path, backend: str, max_examples: int, shape_objects: bool, argum
     print(f"\n{MODULES[backend]}, {max_examples} examples a test:")
     for outcome in ("passed", "failed as expected", "failed", "skipped"):
         print(f"{len(results.nodes(outcome)):6,} {outcome}")
+    for kind, is_of_object in (("the namespace's functions", False), ("the native array object", True)):
+        nodes = {node for node in results.outcomes if is_of_the_array_object(node) == is_of_object}
+        passed = nodes.intersection(results.nodes("passed"))
+        print(f"{len(passed):6,} of {len(nodes):,} tests of {kind} passed")
     if file.exists():
-        for cause, count in causes_of(results.nodes("failed as expected"), file).items():
-            print(f"{count:12} {cause}")
+        print("Expected failures by cause:")
+        causes = expected_failures(file)
+        failed = collections.Counter(causes[node] for node in results.nodes("failed as expected"))
+        for cause in dict.fromkeys(causes.values()):
+            print(f"{failed[cause]:6} {cause}")
     return int(status)
 
 
