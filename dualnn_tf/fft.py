@@ -81,7 +81,7 @@ def ihfft(x, /, *, n=None, axis=-1, norm="backward"):
 def irfft(x, /, *, n=None, axis=-1, norm="backward"):
     """Return the inverse of `rfft`, of `n` (by default an even number of) elements along the axis."""
     x = _last(_complex(x), axis)
-    n = 2 * (_shape(x)[-1] - 1) if n is None else n
+    n = _checked(2 * (_shape(x)[-1] - 1) if n is None else n)
     x = _tf.signal.irfft(_resized(x, n // 2 + 1), [n])
     return _moveaxis(_scaled(x, n, -_power(norm)), -1, axis)
 
@@ -115,6 +115,13 @@ def _axes(x, axes):
     return list(range(x.shape.rank)) if axes is None else [axes] if isinstance(axes, int) else list(axes)
 
 
+def _checked(n):
+    # The number of elements to transform. Of none, some kernels of TensorFlow end the process.
+    if isinstance(n, int) and n < 1:
+        raise ValueError(f"expected at least one element to transform, got {n}")
+    return n
+
+
 def _complex(x):
     x = _floating(x)
     return x if x.dtype.is_complex else _tf.complex(x, _tf.zeros_like(x))
@@ -146,11 +153,9 @@ def _power(norm):
 
 def _resized(x, n):
     # x with n elements along the last axis.
-    if n is None:
-        return x
-    if isinstance(n, int) and n < 1:
-        raise ValueError(f"expected at least one element to transform, got {n}")
     *_, length = _shape(x)
+    if _checked(length if n is None else n) is length:
+        return x
     x = x[..., :n]
     missing = [[0, 0]] * (x.shape.rank - 1) + [[0, _tf.maximum(n - length, 0)]]
     return _tf.pad(x, missing)

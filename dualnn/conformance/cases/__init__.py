@@ -1,0 +1,1 @@
+"""The catalogue's cases, a file a subject."""

@@ -1,0 +1,45 @@
+"""Disagreements that are the frameworks' own: listed with their cause, and shown in every report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dualnn.conformance.runner import Target
+
+
+@dataclass(frozen=True)
+class Known:
+    """A disagreement of one framework with what is expected.
+
+    Attributes:
+        case: the case's id.
+        backend: whose it is.
+        cause: what the framework does, in a sentence.
+        link: where that is documented or reported; empty if nowhere.
+        kinds: what of the case it concerns; all if empty.
+        modes: how the case is run where it shows; all if empty.
+    """
+
+    case: str
+    backend: str
+    cause: str
+    link: str = ""
+    kinds: tuple[str, ...] = ()
+    modes: tuple[str, ...] = ()
+
+
+KNOWN: list[Known] = []
+
+
+def cause(case: str, kind: str, target: Target) -> str | None:
+    """Return why a case disagrees on a target, or None if no reason is known."""
+    for one in KNOWN:
+        if (
+            (one.case, one.backend) == (case, target.backend)
+            and kind in (one.kinds or (kind,))
+            and target.mode in (one.modes or (target.mode,))
+        ):
+            return f"{one.cause} ({one.link})" if one.link else one.cause
+    return None

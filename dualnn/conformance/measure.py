@@ -1,0 +1,312 @@
+"""Measuring errors: units in the last place, bounds, and derivatives of a reference.
+
+References are NumPy functions on `numpy.longdouble`, which has 64 bits of precision where the C compiler has
+such a type. Their derivatives are central differences of sixth order: independent of any automatic one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dualnn.conformance.case import Array, FunctionCase
+
+WIDE = np.longdouble
+PROBES = 4
+STEP = 4e-4
+"""The step of differences over the number, or over 0.05 for smaller ones."""
+STEP_OF_SECOND = 3e-3
+ROUNDINGS_OF_REFERENCE = 4
+OPERATIONS_OF_GRADIENT = 4
+"""Reverse differentiation takes at most four times the operations (Griewank and Walther, Evaluating
+Derivatives, 2nd ed., section 4.6), so a derivative has at most as many times the roundings."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a computation should give, and how far from it a correct one may be.
+
+    Attributes:
+        values: the results of the reference.
+        allowed: the largest absolute error of each number that is not a fault.
+        normwise: whether errors are told in units of the largest number of a result, not of each.
+    """
+
+    values: list[Array]
+    allowed: list[Array]
+    normwise: bool = False
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """How far a result is from what is expected, where that is the largest part of what is allowed.
+
+    Attributes:
+        error: in units in the last place (ULP) of the expected number, or of the largest one of a result.
+        bound: what is allowed, in the same units.
+        share: the error over the bound; beyond 1 it is a fault.
+        detail: the place and the numbers there.
+    """
+
+    error: float
+    bound: float
+    share: float
+    detail: str
+
+
+def leaves(results: Any) -> Iterator[Any]:
+    """Yield the tensors or arrays of a result: itself, or those of a tuple, list or dictionary."""
+    if isinstance(results, dict):
+        results = tuple(results.values())
+    if not isinstance(results, (tuple, list)):
+        yield results
+        return
+    for result in results:
+        yield from leaves(result)
+
+
+def rounded(array: Any, dtype: str) -> Array:
+    """Return the array in a dtype, complex numbers in the one of that precision, integers as they are."""
+    array = np.asarray(array)
+    if array.dtype.kind == "c":
+        return array.astype(np.result_type(dtype, np.complex64))
+    return array.astype(dtype) if array.dtype.kind == "f" else array
+
+
+def widened(array: Array) -> Array:
+    """Return floating-point numbers with the precision of references."""
+    if array.dtype.kind == "c":
+        return array.astype(np.clongdouble)
+    return array.astype(WIDE) if array.dtype.kind == "f" else array
+
+
+def ulp(values: Array, dtype: str) -> Array:
+    """Return the unit in the last place of numbers in a dtype; not below that of normal numbers."""
+    info = np.finfo(dtype)
+    size = np.where(np.isfinite(values), np.abs(values), 0).astype(WIDE)
+    _, exponent = np.frexp(np.maximum(size, WIDE(info.smallest_normal)))
+    return np.ldexp(WIDE(info.eps), exponent - 1)
+
+
+def weights_like(values: Array) -> Array:
+    """Return the weights of the sum that is differentiated: between 0.5 and 1.5, of either sign."""
+    generator = np.random.default_rng(values.size)
+    weights = generator.uniform(0.5, 1.5, values.shape) * generator.choice([-1, 1], values.shape)
+    return (
+        weights if values.dtype.kind != "c" else weights * np.exp(1j * generator.uniform(0, 6, values.shape))
+    )
+
+
+def differentiable(case: FunctionCase) -> list[int]:
+    """Return which inputs are real numbers, by which one differentiates."""
+    return [i for i, x in enumerate(case.inputs) if np.asarray(x).dtype.kind == "f"]
+
+
+def expected_forward(case: FunctionCase, dtype: str) -> Expected:
+    """Return the results of a case."""
+    inputs = [widened(rounded(x, dtype)) for x in case.inputs]
+
+    def results(inputs: list[Array]) -> list[Array]:
+        return [np.asarray(y) for y in leaves(case.reference(*inputs))]
+
+    values = results(inputs)
+    if case.scale == "ulp":
+        allowed = [_ulps(case.roundings, y, dtype) for y in values]
+    else:
+        allowed = _allowed(
+            case.roundings, values, _sensitivity(results, inputs), dtype, normwise=case.scale == "norm"
+        )
+    return Expected(values, allowed, normwise=case.scale == "norm")
+
+
+def expected_gradient(case: FunctionCase, dtype: str) -> Expected:
+    """Return the gradient of a weighted sum of a case's results, by each of its real inputs."""
+    reference = _Loss(case, dtype)
+    return _expected_derivative(case, dtype, reference, reference.gradient, OPERATIONS_OF_GRADIENT, 1.0)
+
+
+def expected_second(case: FunctionCase, dtype: str) -> Expected:
+    """Return the gradient of a weighted sum of that gradient."""
+    reference = _Loss(case, dtype)
+    operations, step = OPERATIONS_OF_GRADIENT**2, reference.step_of_second(reference.inputs)
+    return _expected_derivative(case, dtype, reference, reference.second, operations, step)
+
+
+def deviation(actual: list[Array], expected: Expected, dtype: str) -> Deviation:
+    """Return where a result is farthest from what is expected, over what is allowed.
+
+    Raises:
+        ValueError: another number of results, or other shapes.
+    """
+    shapes, wanted = [y.shape for y in actual], [y.shape for y in expected.values]
+    if shapes != wanted:
+        raise ValueError(f"expected results of shapes {wanted}, got {shapes}")
+    worst = Deviation(0.0, 0.0, 0.0, "")
+    for i, (got, value, allowed) in enumerate(zip(actual, expected.values, expected.allowed, strict=True)):
+        if got.size == 0:
+            continue
+        error = distance(got, value)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            share = np.where(error == 0, 0, error / allowed)
+        at = np.unravel_index(int(np.argmax(np.where(np.isnan(share), np.inf, share))), got.shape)
+        if not share[at] <= worst.share or not worst.detail:
+            unit = ulp(np.max(np.abs(value)) if expected.normwise else value[at], dtype)
+            where = f"result {i}" + (f"[{', '.join(map(str, at))}]" if at else "")
+            worst = Deviation(
+                float(error[at] / unit),
+                float(allowed[at] / unit),
+                float(share[at]),
+                f"{where}: expected {value[at]:.9g}, got {got[at]:.9g}",
+            )
+    return worst
+
+
+def distance(actual: Array, expected: Array) -> Array:
+    """Return the absolute differences; 0 between equal infinities and between NaN, else infinity there."""
+    actual, expected = widened(actual), widened(np.asarray(expected))
+    if actual.dtype.kind not in "fc":
+        return np.where(actual == expected, WIDE(0), WIDE(np.inf))
+    same = (actual == expected) | (np.isnan(actual) & np.isnan(expected))
+    with np.errstate(invalid="ignore", over="ignore"):
+        gap = np.abs(actual - expected)
+    return np.where(same, WIDE(0), np.where(np.isnan(gap), WIDE(np.inf), gap))
+
+
+class _Loss:
+    """The weighted sum of a reference's results, and its derivatives."""
+
+    def __init__(self, case: FunctionCase, dtype: str) -> None:
+        self.reference, self.dtype = case.reference, dtype
+        self.inputs = [widened(rounded(x, dtype)) for x in case.inputs]
+        self.by = differentiable(case)
+        self.weights = [rounded(weights_like(y), dtype) for y in self._results(self.inputs)]
+
+    def gradient(self, inputs: list[Array]) -> list[Array]:
+        """Its derivatives by each real input; of two steps, so that the error is of eighth order."""
+        coarse, fine = self._gradient(inputs, WIDE(STEP)), self._gradient(inputs, WIDE(STEP) / 2)
+        return [(64 * f - c) / 63 for c, f in zip(coarse, fine, strict=True)]
+
+    def second(self, inputs: list[Array]) -> list[Array]:
+        """The derivatives of a weighted sum of the gradient."""
+        directions = {i: widened(rounded(weights_like(inputs[i]), self.dtype)) for i in self.by}
+
+        def along(t: Any) -> Array:
+            moved = [x + t * directions[i] if i in directions else x for i, x in enumerate(inputs)]
+            return np.concatenate([g.ravel() for g in self._gradient(moved, WIDE(STEP))])
+
+        flat = _central_difference(along, self.step_of_second(inputs))
+        parts = np.split(flat, np.cumsum([inputs[i].size for i in self.by])[:-1])
+        return [part.reshape(inputs[i].shape) for part, i in zip(parts, self.by, strict=True)]
+
+    def step_of_second(self, inputs: list[Array]) -> Any:
+        """The step in the direction of the weights that is small for the smallest of the inputs."""
+        smallest = min((float(np.min(np.abs(inputs[i]), initial=1.0)) for i in self.by), default=1.0)
+        return WIDE(STEP_OF_SECOND) * max(smallest, 0.05)
+
+    def error(self, i: int) -> Array:
+        """The rounding errors of the gradient by an input: of the terms that change, over the step."""
+        x, error = self.inputs[i], np.zeros(self.inputs[i].shape, WIDE)
+        before = self._results(self.inputs)
+        for at in np.ndindex(x.shape):
+            step = self._step(x[at], WIDE(STEP))
+            terms = zip(
+                before, self._results(self._moved(self.inputs, i, at, step)), self.weights, strict=True
+            )
+            size = sum((np.sum(np.abs(y * w)[y != z]) for y, z, w in terms), WIDE(0))
+            error[at] = ROUNDINGS_OF_REFERENCE * WIDE(np.finfo(WIDE).eps) * size / step
+        return error
+
+    def _results(self, inputs: list[Array]) -> list[Array]:
+        return [np.asarray(y) for y in leaves(self.reference(*inputs))]
+
+    def _gradient(self, inputs: list[Array], step: Any) -> list[Array]:
+        return [self._partial(inputs, i, step) for i in self.by]
+
+    def _partial(self, inputs: list[Array], i: int, step: Any) -> Array:
+        gradient = np.zeros(inputs[i].shape, WIDE)
+        for at in np.ndindex(gradient.shape):
+            h = self._step(inputs[i][at], step)
+            points = {n: self._results(self._moved(inputs, i, at, n * h)) for n in (-3, -2, -1, 1, 2, 3)}
+            for k, weights in enumerate(self.weights):
+                # The differences first and the sum afterwards: terms that do not change leave no rounding errors.
+                slope = _slope({n: y[k] for n, y in points.items()}, h)
+                gradient[at] += np.sum(np.real(slope * weights))
+        return gradient
+
+    @staticmethod
+    def _step(x: Any, step: Any) -> Any:
+        return step * max(abs(x), WIDE(0.05))
+
+    @staticmethod
+    def _moved(inputs: list[Array], i: int, at: Any, by: Any) -> list[Array]:
+        moved = inputs[i].copy()
+        moved[at] += by
+        return [*inputs[:i], moved, *inputs[i + 1 :]]
+
+
+def _expected_derivative(
+    case: FunctionCase,
+    dtype: str,
+    loss: _Loss,
+    derivative: Callable[[list[Array]], list[Array]],
+    operations: int,
+    step: Any,
+) -> Expected:
+    values = derivative(loss.inputs)
+    spread = _sensitivity(derivative, loss.inputs)
+    allowed = _allowed(operations * case.roundings, values, spread, dtype, normwise=True)
+    allowed = [a + loss.error(i) / step for a, i in zip(allowed, loss.by, strict=True)]
+    return Expected(values, allowed, normwise=True)
+
+
+def _central_difference(function: Callable[[Any], Array], h: Any) -> Array:
+    return _slope({n: function(n * h) for n in (-3, -2, -1, 1, 2, 3)}, h)
+
+
+def _slope(points: dict[int, Array], h: Any) -> Array:
+    near, middle, far = (points[n] - points[-n] for n in (1, 2, 3))
+    return (45 * near - 9 * middle + far) / (60 * h)
+
+
+def _sensitivity(results: Callable[[list[Array]], list[Array]], inputs: list[Array]) -> list[Array]:
+    # How much results change with a relative change of the inputs, to first order: the sum over inputs of
+    # |derivative * input| is at most sqrt(n) times what random signs give, of which the largest is taken.
+    generator = np.random.default_rng(0)
+    delta = WIDE(1e-8)
+    before = results(inputs)
+    largest = [np.zeros(y.shape, WIDE) for y in before]
+    n = sum(x.size for x in inputs if x.dtype.kind in "fc")
+    for _ in range(PROBES):
+        moved = [
+            x * (1 + delta * generator.choice([-1, 1], x.shape)) if x.dtype.kind in "fc" else x
+            for x in inputs
+        ]
+        after = results(moved)
+        largest = [
+            np.maximum(m, distance(a, b) / delta) for m, a, b in zip(largest, after, before, strict=True)
+        ]
+    return [np.where(np.isfinite(m), m * WIDE(np.sqrt(max(n, 1))), 0) for m in largest]
+
+
+def _allowed(
+    roundings: float, values: list[Array], spread: list[Array], dtype: str, *, normwise: bool
+) -> list[Array]:
+    allowed = []
+    for value, sensitivity in zip(values, spread, strict=True):
+        size = np.where(np.isfinite(value), np.abs(value), 0) + sensitivity
+        if normwise:
+            size = np.broadcast_to(np.max(size, initial=0), value.shape)
+        allowed.append(WIDE(roundings * np.finfo(dtype).eps) * size + _underflow(dtype))
+    return allowed
+
+
+def _ulps(roundings: float, value: Array, dtype: str) -> Array:
+    return WIDE(roundings) * ulp(value, dtype) + _underflow(dtype)
+
+
+def _underflow(dtype: str) -> Any:
+    # The frameworks' vector kernels flush numbers below the normal ones to zero.
+    return WIDE(np.finfo(dtype).smallest_normal)

@@ -1,0 +1,316 @@
+"""Running cases on every backend, device, dtype and way of execution."""
+
+from __future__ import annotations
+
+import fnmatch
+import functools
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from dualnn import backends
+from dualnn.conformance import known, measure
+from dualnn.conformance.case import Array, Case, ExactCase, FunctionCase, TrajectoryCase
+from dualnn.conformance.measure import Deviation, Expected
+from dualnn.protocol import Backend
+
+PASSED, FAULT, ERROR, MISSING, KNOWN = "passed", "out of bounds", "error", "missing", "known"
+BAD = (FAULT, ERROR)
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where and how a case is run."""
+
+    backend: str
+    device: str
+    dtype: str
+    mode: str
+    """``"eager"`` or ``"compiled"``."""
+
+    def __str__(self) -> str:
+        return f"{self.backend} {self.device} {self.dtype} {self.mode}"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came out of one measurement of one case on one target.
+
+    Attributes:
+        case, name: the case's id, and the public name that it is about.
+        kind: what was measured: ``"forward"``, ``"gradient"``, ``"second derivative"``, ``"exact"``, ``"trajectory"``.
+        target: where and how it was run.
+        status: ``"passed"``, ``"out of bounds"``, ``"error"``, ``"missing"`` (the backend lacks what it
+            needs), ``"known"`` (a listed disagreement of a framework).
+        error, bound: in units in the last place, where the error is the largest share of its bound.
+        share: the error over the bound.
+        detail: the place and the numbers there, the error's text, the cause of a known disagreement.
+        size: the length of a long reduction.
+        path: the errors over the steps of a trajectory, and their bounds, in ULP of the largest number.
+        seconds: how long it took.
+        outputs: the results themselves, when they are recorded.
+    """
+
+    case: str
+    name: str
+    kind: str
+    target: Target
+    status: str
+    error: float = 0.0
+    bound: float = 0.0
+    share: float = 0.0
+    detail: str = ""
+    size: int | None = None
+    path: tuple[tuple[float, float], ...] = ()
+    seconds: float = 0.0
+    outputs: tuple[Array, ...] = field(default=(), compare=False, repr=False)
+
+
+def targets(
+    names: Iterable[str] | None = None,
+    devices: Iterable[str] | None = None,
+    dtypes: Iterable[str] = ("float32", "float64"),
+    level: str = "quick",
+) -> list[Target]:
+    """Return where and how to run: every available backend, its devices, dtypes, eagerly and compiled.
+
+    The quick level compiles in float32 only. A backend whose ``compile`` changes nothing is not run twice.
+    """
+    found = []
+    for name in names or backends.available():
+        nn = backends.backend(name)
+        for device in devices or nn.devices():
+            for dtype in dtypes:
+                found.append(Target(nn.name, nn.canonical_device(device), dtype, "eager"))
+                if _compiles(nn) and (level == "full" or dtype == "float32"):
+                    found.append(Target(nn.name, nn.canonical_device(device), dtype, "compiled"))
+    return found
+
+
+def selected(cases: Iterable[Case], patterns: Iterable[str] = (), level: str = "quick") -> list[Case]:
+    """Return the cases of a level whose id contains one of the patterns, or matches it as of a shell."""
+    patterns = list(patterns)
+    return [
+        case
+        for case in cases
+        if (level == "full" or case.level == "quick")
+        and (not patterns or any(p in case.id or fnmatch.fnmatchcase(case.id, p) for p in patterns))
+    ]
+
+
+def run_case(case: Case, where: Iterable[Target], record: bool = False) -> Iterator[Result]:
+    """Yield a result for everything that is measured of a case on each target."""
+    logging.disable(logging.WARNING)  # frameworks warn of many small compilations
+    try:
+        for target in where:
+            if target.dtype in case.dtypes:
+                yield from _RUN[type(case)](case, target, record)
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def _compiles(nn: Backend) -> bool:
+    def function() -> None: ...
+
+    return nn.compile(function) is not function
+
+
+def _run_function(case: FunctionCase, target: Target, record: bool) -> Iterator[Result]:
+    nn = backends.backend(target.backend)
+    for kind, order in (("forward", 0), ("gradient", 1), ("second derivative", 2)):
+        if order > case.derivatives or (order and not measure.differentiable(case)):
+            return
+
+        def outputs(order: int = order) -> list[Array]:
+            tensors = [
+                nn.asarray(measure.rounded(x, target.dtype), device=target.device) for x in case.inputs
+            ]
+            function = functools.partial(_derived(nn, case, order), nn)
+            if target.mode == "compiled":
+                function = nn.compile(_derived_alone(nn, case, order))
+            return [nn.to_numpy(y) for y in measure.leaves(function(*tensors))]
+
+        yield _measured(
+            case, kind, target, outputs, lambda order=order: _expected(case, target.dtype, order), record
+        )
+
+
+def _derived(nn: Backend, case: FunctionCase, order: int) -> Callable[..., Any]:
+    if order == 0:
+        return case.run
+    lower, by = _derived(nn, case, order - 1), tuple(measure.differentiable(case))
+
+    def function(nn: Backend, *tensors: Any) -> Any:
+        def loss(*tensors: Any) -> Any:
+            total = None
+            for y in measure.leaves(lower(nn, *tensors)):
+                term = _weighted_sum(nn, y)
+                total = term if total is None else total + term
+            return total
+
+        return nn.grad(loss, by)(*tensors)
+
+    return function
+
+
+def _derived_alone(nn: Backend, case: FunctionCase, order: int) -> Callable[..., Any]:
+    function = _derived(nn, case, order)
+    return lambda *tensors: list(measure.leaves(function(nn, *tensors)))
+
+
+def _weighted_sum(nn: Backend, y: Any) -> Any:
+    dtype = nn.dtype_name(y.dtype)
+    is_complex = dtype.startswith("complex")
+    shape = tuple(int(size) for size in y.shape)
+    weights = measure.weights_like(np.zeros(shape, "complex128" if is_complex else "float64"))
+    weights = nn.asarray(weights.astype(dtype), device=nn.device(y))
+    return nn.sum(nn.real(y * weights) if is_complex else y * weights)
+
+
+@functools.lru_cache(maxsize=64)
+def _expected(case: FunctionCase, dtype: str, order: int) -> Expected:
+    functions = (measure.expected_forward, measure.expected_gradient, measure.expected_second)
+    with np.errstate(all="ignore"):
+        return functions[order](case, dtype)
+
+
+def _run_exact(case: ExactCase, target: Target, record: bool) -> Iterator[Result]:
+    nn = backends.backend(target.backend)
+    if target.mode == "compiled":
+        return
+    expected = case.answers(target.dtype)
+
+    def outputs() -> list[Array]:
+        answers = case.run(nn, target.dtype)
+        if set(answers) != set(expected):
+            raise ValueError(f"expected answers to {sorted(expected)}, got {sorted(answers)}")
+        return [nn.to_numpy(answers[question]) for question in expected]
+
+    def judged(arrays: list[Array]) -> Deviation:
+        for (question, wanted), got in zip(expected.items(), arrays, strict=True):
+            if got.shape != wanted.shape or not _identical(got, wanted):
+                detail = f"{question}: expected {wanted.tolist()}, got {got.tolist()}"
+                return Deviation(float("inf"), 0.0, float("inf"), detail)
+        return Deviation(0.0, 0.0, 0.0, "")
+
+    yield _measured(case, "exact", target, outputs, None, record, judged)
+
+
+def _identical(got: Array, wanted: Array) -> bool:
+    if got.dtype.kind == "c" or wanted.dtype.kind == "c":
+        return _identical(got.real, wanted.real) and _identical(got.imag, wanted.imag)
+    if got.dtype.kind != "f":
+        return bool(np.array_equal(got, wanted)) and wanted.dtype.kind != "f"
+    wanted = wanted.astype(got.dtype)
+    same = (got == wanted) & (np.signbit(got) == np.signbit(wanted)) | (np.isnan(got) & np.isnan(wanted))
+    return bool(np.all(same))
+
+
+def _run_trajectory(case: TrajectoryCase, target: Target, record: bool) -> Iterator[Result]:
+    if target.mode == "compiled":  # training itself decides how it is run
+        return
+    nn = backends.backend(target.backend)
+    expected, allowed = _expected_trajectory(case, target.dtype)
+    unit = float(np.max(measure.ulp(np.max(np.abs(expected)), target.dtype)))
+    path: list[tuple[float, float]] = []
+
+    def outputs() -> list[Array]:
+        return [case.run(nn, target.dtype, target.device, case.steps)]
+
+    def judged(arrays: list[Array]) -> Deviation:
+        if arrays[0].shape != expected.shape:
+            raise ValueError(f"expected states of shape {expected.shape}, got {arrays[0].shape}")
+        errors = np.max(measure.distance(arrays[0], expected), axis=1)
+        path.extend((float(e / unit), float(a / unit)) for e, a in zip(errors, allowed, strict=True))
+        step = int(np.argmax(np.where(errors == 0, 0, errors / allowed)))
+        error, bound = path[step]
+        return Deviation(error, bound, error / bound if error else 0.0, f"step {step} of {case.steps}")
+
+    result = _measured(case, "trajectory", target, outputs, None, record, judged)
+    yield Result(**{**vars(result), "path": tuple(path)})
+
+
+DISTURBED = 6
+SAFETY = 8
+"""Disturbed runs of the reference show how far rounding errors drift apart; the largest of a few random
+drifts is exceeded by one more, of a distribution with tails like a normal one, by less than this factor."""
+
+
+@functools.lru_cache(maxsize=64)
+def _expected_trajectory(case: TrajectoryCase, dtype: str) -> tuple[Array, Array]:
+    expected = case.reference(case.steps, lambda x: x)
+    size = measure.WIDE(np.finfo(dtype).eps) * case.roundings
+    drift = np.zeros(len(expected), measure.WIDE)
+    for seed in range(DISTURBED):
+        generator = np.random.default_rng(seed)
+
+        def disturb(x: Array, generator: np.random.Generator = generator) -> Array:
+            return x * (1 + size * generator.uniform(-1, 1, np.shape(x)).astype(measure.WIDE))
+
+        drift = np.maximum(drift, np.max(np.abs(case.reference(case.steps, disturb) - expected), axis=1))
+    # No step can be known better than its own numbers are rounded.
+    floor = size * np.max(np.abs(expected), axis=1)
+    return expected, SAFETY * np.maximum(np.maximum.accumulate(drift), floor)
+
+
+def _measured(
+    case: Case,
+    kind: str,
+    target: Target,
+    outputs: Callable[[], list[Array]],
+    expected: Callable[[], Expected] | None,
+    record: bool,
+    judged: Callable[[list[Array]], Deviation] | None = None,
+) -> Result:
+    nn, start = backends.backend(target.backend), time.perf_counter()
+
+    def result(status: str, **attributes: Any) -> Result:
+        size = case.size if isinstance(case, FunctionCase) else None
+        seconds = time.perf_counter() - start
+        return Result(case.id, case.name, kind, target, status, size=size, seconds=seconds, **attributes)
+
+    cause = known.cause(case.id, kind, target)
+    try:
+        arrays = outputs()
+        if judged is not None:
+            found = judged(arrays)
+        else:
+            assert expected is not None
+            found = measure.deviation(arrays, expected(), target.dtype)
+    except NotImplementedError as error:
+        return result(MISSING, detail=str(error))
+    except AttributeError as error:
+        if error.obj is nn:
+            return result(MISSING, detail=f"{target.backend} has no {error.name}")
+        return result(ERROR, detail=_sentence(error))
+    except Exception as error:  # a case that fails is a result, of whatever kind the failure is
+        if cause is not None:
+            return result(KNOWN, detail=cause)
+        return result(ERROR, detail=_sentence(error))
+    status = PASSED if found.share <= 1 else FAULT
+    if status == FAULT and cause is not None:
+        status = KNOWN
+    return result(
+        status,
+        error=found.error,
+        bound=found.bound,
+        share=found.share,
+        detail=cause if status == KNOWN and cause else found.detail,
+        outputs=tuple(arrays) if record else (),
+    )
+
+
+def _sentence(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0] if lines else ''}"
+
+
+_RUN: dict[type, Callable[..., Iterator[Result]]] = {
+    FunctionCase: _run_function,
+    ExactCase: _run_exact,
+    TrajectoryCase: _run_trajectory,
+}
