@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import numpy as np
 import typer
 from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from dualnn import assignments, backends, plots
+from dualnn import assignments, backends, plots, random
 from dualnn.assignments import Agreement, Result
 from dualnn.callbacks import Callback
+from dualnn.compare import compare as compared
+from dualnn.conformance import command as conformance
+from dualnn.lockstep import lockstep
 
 BOTH = tuple(backends.INSTALL)
 
@@ -99,6 +104,82 @@ def run(
     if plot is not None:
         plots.history({result.backend: result.history for result in results}).savefig(plot)
         console.print(f"The curves are in {plot}.")
+
+
+app.command()(conformance.conform)
+
+
+@app.command()
+def compare(
+    model: Annotated[
+        str, typer.Argument(help="module:build, a function without arguments that returns a model.")
+    ],
+    data: Annotated[
+        str, typer.Option("--input", help="A file of NumPy (.npy), or a shape of random numbers: 32,784.")
+    ],
+    targets: Annotated[
+        Path | None, typer.Option(help="A file of NumPy with the targets: compares gradients too.")
+    ] = None,
+    loss: Annotated[
+        str | None, typer.Option(help="A loss by its name; by default the compiled model's.")
+    ] = None,
+    on: Annotated[
+        list[str] | None,
+        typer.Option(help="A backend, or backend:device, as torch:cuda; twice. By default both."),
+    ] = None,
+    dtype: Annotated[str, typer.Option(help="The floating-point type: float32 or float64.")] = "float32",
+    steps: Annotated[int, typer.Option(help="Also train both in lockstep for so many steps.")] = 0,
+    batch_size: Annotated[int, typer.Option(min=1, help="Of the training in lockstep.")] = 32,
+    seed: Annotated[
+        int, typer.Option(help="Fixes the initial weights, shuffles, masks and random input.")
+    ] = 0,
+) -> None:
+    """Run a model of yours on two backends or devices, and compare it layer by layer, in ULP."""
+    places = [place.partition(":")[::2] for place in on or backends.available()]
+    if len(places) != 2:
+        raise ValueError(f"expected two backends to compare, got {len(places)}: --on torch --on tensorflow")
+    (first, second), x = places, _array(data, seed)
+    y = None if targets is None else np.load(targets, allow_pickle=False)
+    random.seed(seed)
+    left = _built(model).on(first[0], device=first[1] or None, dtype=dtype)
+    left.build((None, *x.shape[1:]))
+    right = left.on(second[0], device=second[1] or None)
+    print(compared(left, right, x, y, loss))
+    if steps and (y is None or loss is None):
+        raise ValueError("expected targets and a loss to train for: --targets y.npy --loss mse")
+    if steps:
+        found = lockstep(
+            left,
+            x,
+            y,
+            loss=loss,
+            backends=((left.backend, left.device), (right.backend, right.device)),
+            steps=steps,
+            batch_size=batch_size,
+            seed=seed,
+            dtype=dtype,
+        )
+        print(found)
+
+
+def _array(text: str, seed: int) -> Any:
+    """Return the array of a file, or random numbers of a shape."""
+    if text.endswith(".npy"):
+        return np.load(text, allow_pickle=False)
+    try:
+        shape = tuple(int(size) for size in text.split(","))
+    except ValueError:
+        raise ValueError(f"expected a file .npy or a shape such as 32,784, got {text!r}") from None
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def _built(text: str) -> Any:
+    """Return what the function ``module:function`` returns."""
+    module, separator, name = text.partition(":")
+    if not separator:
+        raise ValueError(f"expected module:function, got {text!r}; for example my_models:build")
+    sys.path.insert(0, "")  # a module beside the user, as with python -m
+    return getattr(importlib.import_module(module), name)()
 
 
 class _Advance(Callback):

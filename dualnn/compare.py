@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from dualnn.layers import context, tree
-from dualnn.training.data import as_arrays, leaves
+from dualnn.layers import tree
+from dualnn.layers.layer import without_batch
+from dualnn.trace import Entry, Trace, trace
+from dualnn.training.data import as_arrays
+from dualnn.training.objective import Goals, Objective
 
 if TYPE_CHECKING:
     from dualnn.layers.layer import Layer
@@ -18,16 +21,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Difference:
-    """How far apart one layer's outputs are on the two models.
+    """How far apart one tensor is on the two models: a layer's output, or a gradient.
 
     Attributes:
-        path: where the layer stands in the model; ``""`` is the model itself.
-        layer: the layer's name and type.
-        shape: the output's shape.
+        path: where the layer, or the weight, stands in the model; ``""`` is the model itself.
+        layer: the layer's name and type; empty for a weight.
+        shape: the tensor's shape.
         largest: the largest absolute difference.
-        ulp: the largest difference in units in the last place of the output's largest value. This is
+        ulp: the largest difference in units in the last place of the tensor's largest value. This is
             the unit in which rounding errors of sums and products are bounded; the spacing at single
-            values says little where terms cancel.
+            values says little where terms cancel. It is large where all of a tensor is a sum that
+            cancels, such as the gradient by a bias before a batch normalisation.
         equal: the share of elements that are equal bit for bit.
     """
 
@@ -46,13 +50,16 @@ class Comparison:
     Attributes:
         left, right: where the two models live.
         weights: the largest difference of a weight, in units in the last place of the largest weight.
-        layers: the layers in the order in which they were computed.
+        layers: the layers' outputs in the order in which they were computed.
+        gradients: the loss's gradients in the order in which they are computed: by a layer's output, then
+            by its weights, from the last layer to the first. Empty without a loss.
     """
 
     left: str
     right: str
     weights: float
     layers: tuple[Difference, ...]
+    gradients: tuple[Difference, ...] = ()
 
     @property
     def ulp(self) -> float:
@@ -61,81 +68,116 @@ class Comparison:
 
     def __str__(self) -> str:
         head = f"{self.left} against {self.right}: weights differ by {self.weights:.3g} ULP"
-        rows = [("layer", "output", "largest difference", "ULP", "equal bits")]
-        rows += [
-            (
-                f"{d.path} {d.layer}".strip(),
-                str(d.shape),
-                f"{d.largest:.3g}",
-                f"{d.ulp:.3g}",
-                f"{d.equal:.1%}",
-            )
-            for d in self.layers
-        ]
-        widths = [max(len(row[i]) for row in rows) for i in range(5)]
-        lines = (
-            "   ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)) for row in rows
-        )
-        return "\n".join([head, *(line.rstrip() for line in lines)])
+        tables = [_table("layer", "output", self.layers)]
+        if self.gradients:
+            tables.append(_table("gradient by", "shape", self.gradients))
+        return "\n\n".join([f"{head}\n{tables[0]}", *tables[1:]])
 
 
-def compare(left: Layer, right: Layer, x: Any, training: bool = False) -> Comparison:
-    """Run two models of the same structure on the same data, and compare every layer's output.
+def compare(
+    left: Layer, right: Layer, x: Any, y: Any = None, loss: Any = None, training: bool = False
+) -> Comparison:
+    """Run two models of the same structure on the same data, and compare what every layer computes.
+
+    With targets the gradients of the loss are compared too: by each layer's output, and by each weight.
+    The models stay as they are, also what training would change.
 
     Args:
-        left: a layer or model, built.
+        left: a layer or model; it is built if it is not yet.
         right: one of the same structure, usually ``left.on(...)``; also on the same backend.
         x: one batch of inputs, as arrays.
+        y: the targets, as arrays; None for no gradients.
+        loss: a name, a loss or a function, for several outputs a list or a dictionary of them. None: what
+            `left` was compiled with.
         training: whether the models are called as in training.
 
     Returns:
         The differences, layer by layer, in units in the last place (ULP).
 
     Raises:
-        ValueError: the models differ in their layers.
+        ValueError: the models differ in their layers; a loss without targets, or targets without a loss.
 
     >>> import dualnn as dn
     >>> model = dn.Sequential([dn.layers.Dense(3)])
     >>> y = model([[1.0, 2.0]])
-    >>> dn.compare(model, model.on(), [[1.0, 2.0]]).ulp
-    0.0
+    >>> report = dn.compare(model, model.on(), [[1.0, 2.0]], [[1.0, 0.0, 0.0]], loss="mse")
+    >>> report.ulp, [difference.path for difference in report.gradients]
+    (0.0, ['', 'layers.0', 'layers.0.kernel', 'layers.0.bias'])
     """
-    arrays = as_arrays(x, "x")
-    first, second = _outputs(left, arrays, training), _outputs(right, arrays, training)
-    if [path for path, _, _ in first] != [path for path, _, _ in second]:
-        raise ValueError(
-            f"expected two models of the same layers, got {[p for p, _, _ in first]} and "
-            f"{[p for p, _, _ in second]}"
-        )
-    differences = tuple(
-        _difference(path, layer, a, b) for (path, layer, a), (_, _, b) in zip(first, second, strict=True)
-    )
+    arrays, targets = as_arrays(x, "x"), as_arrays(y, "y")
+    for model in (left, right):
+        if not all(layer.built for _, layer in tree.walk(model)):
+            model(arrays)
+    objective = _objective(left, targets, loss)
+    traces = [trace(model, arrays, targets, objective, training=training) for model in (left, right)]
+    outputs, gradients = _differences(traces, "outputs"), _differences(traces, "gradients")
     weights = _ulp(_flat(left), _flat(right))
-    return Comparison(_where(left), _where(right), weights, differences)
+    return Comparison(_where(left), _where(right), weights, outputs, gradients)
+
+
+def ulp(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> float:
+    """Return the largest difference of two arrays in units in the last place of the largest value of `a`.
+
+    >>> ulp(np.asarray([1.0, 2.0]), np.asarray([1.0 + 2**-51, 2.0]))
+    1.0
+    """
+    return _ulp(a, b)
+
+
+def objective_of(root: Layer, y: Any, goals: Goals) -> Objective:
+    """Return the objective for the outputs of a built model and targets, and check the targets."""
+    names = getattr(root, "output_names", None)
+    return Objective(goals, root._output_shape, without_batch(y), names)
+
+
+def _objective(root: Layer, y: Any, loss: Any) -> Objective | None:
+    trainer = getattr(root, "_trainer", None)  # only models are compiled
+    compiled = None if trainer is None or trainer.goals.loss is None else trainer.goals
+    if y is None:
+        if loss is not None:
+            raise ValueError("expected targets y for the loss, got None")
+        return None
+    goals = compiled if loss is None else Goals(loss)
+    if goals is None:
+        raise ValueError(
+            f"expected a loss for the targets: compare(..., loss=...), or a compiled {root.name!r}"
+        )
+    return objective_of(root, y, goals)
+
+
+def _differences(traces: list[Trace], part: str) -> tuple[Difference, ...]:
+    first, second = (getattr(one, part) for one in traces)
+    if [entry.path for entry in first] != [entry.path for entry in second]:
+        raise ValueError(
+            f"expected two models of the same layers, got {[e.path for e in first]} and "
+            f"{[e.path for e in second]}"
+        )
+    return tuple(_difference(a, a.value, b.value) for a, b in zip(first, second, strict=True))
+
+
+def _table(what: str, shape: str, differences: Iterable[Difference]) -> str:
+    rows = [(what, shape, "largest difference", "ULP", "equal bits")]
+    rows += [
+        (
+            f"{d.path} {d.layer}".strip(),
+            str(d.shape),
+            f"{d.largest:.3g}",
+            f"{d.ulp:.3g}",
+            f"{d.equal:.1%}",
+        )
+        for d in differences
+    ]
+    widths = [max(len(row[i]) for row in rows) for i in range(5)]
+    lines = ("   ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def _flat(root: Layer) -> npt.NDArray[Any]:
     return np.concatenate([weight.ravel() for weight in root.get_weights()] or [np.zeros(0)])
 
 
-def _outputs(root: Layer, x: Any, training: bool) -> list[tuple[str, str, npt.NDArray[Any]]]:
-    calls: list[tuple[Layer, Any]] = []
-    with context.observed(lambda layer, output: calls.append((layer, output))):
-        root(x, training=training)
-    paths = {id(layer): path for path, layer in tree.walk(root)}
-    return list(_named(calls, paths, root))
-
-
-def _named(
-    calls: list[tuple[Layer, Any]], paths: dict[int, str], root: Layer
-) -> Iterator[tuple[str, str, npt.NDArray[Any]]]:
-    for layer, output in calls:
-        label = f"{layer.name} ({type(layer).__name__})"
-        for name, tensor in leaves(output):
-            yield paths.get(id(layer), "") + name, label, root.nn.to_numpy(tensor)
-
-
-def _difference(path: str, layer: str, a: npt.NDArray[Any], b: npt.NDArray[Any]) -> Difference:
+def _difference(entry: Entry, a: npt.NDArray[Any], b: npt.NDArray[Any]) -> Difference:
+    path, layer = entry.path, f"{entry.name} ({entry.kind})" if entry.kind else ""
     if a.shape != b.shape:
         raise ValueError(f"layer {path!r}: outputs of different shapes, {a.shape} and {b.shape}")
     same = (a == b) | (np.isnan(a) & np.isnan(b)) if a.dtype.kind == "f" else a == b

@@ -312,7 +312,8 @@ def poisson(y_true: Any, y_pred: Any) -> Tensor:
 def hinge(y_true: Any, y_pred: Any) -> Tensor:
     """Return ``mean(max(1 - t * y_pred, 0))`` over the last axis, ``t`` -1 or 1.
 
-    If all of `y_true` is 0 or 1, a 0 counts as -1.
+    If all of `y_true` is 0 or 1, a 0 counts as -1. Where the margin is just kept, the gradient is that of
+    the missed side.
 
     >>> import dualnn as dn
     >>> float(dn.losses.hinge([[-1.0, 1.0]], [[1.0, 0.5]])[0])
@@ -344,6 +345,8 @@ def _missed_margin(y_true: Any, y_pred: Any) -> tuple[Backend, Tensor]:
 
 def categorical_hinge(y_true: Any, y_pred: Any) -> Tensor:
     """Return ``max(1 + max((1 - t) * y_pred) - sum(t * y_pred), 0)`` over the last axis, ``t`` one-hot.
+
+    Where the margin is just kept, the gradient is that of the missed side.
 
     >>> import dualnn as dn
     >>> float(dn.losses.categorical_hinge([[0.0, 1.0]], [[2.0, 0.5]])[0])

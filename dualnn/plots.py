@@ -51,14 +51,14 @@ def history(histories: Mapping[str, History]) -> Figure:
         raise ValueError("expected at least one history of at least one epoch; pass what fit() returned")
     metrics = [m for m in ("loss", "accuracy") if all(m in run.history for run in histories.values())]
     columns = len(metrics) + (len(histories) > 1)
-    figure = _figure(columns)
-    axes = figure.subplots(1, columns, squeeze=False)[0]
+    canvas = figure(4.2 * columns, 3.5)
+    axes = canvas.subplots(1, columns, squeeze=False)[0]
     for ax, metric in zip(axes, metrics, strict=False):
         _plot_curves(ax, histories, metric)
     _add_legend(axes[0], histories)
     if len(histories) > 1:
         _plot_differences(axes[-1], histories)
-    return figure
+    return canvas
 
 
 def check_path(path: Path) -> None:
@@ -78,12 +78,21 @@ def check_path(path: Path) -> None:
     """
     if not path.absolute().parent.is_dir():
         raise FileNotFoundError(f"{path}: there is no folder {path.parent}; make it first")
-    formats = _figure(columns=1).canvas.get_supported_filetypes()
+    formats = figure(1, 1).canvas.get_supported_filetypes()
     if path.suffix.removeprefix(".") not in formats:
         raise ValueError(f"{path}: expected a name that ends in .png, .pdf or .svg")
 
 
-def _figure(columns: int) -> Figure:
+def figure(width: float, height: float) -> Figure:
+    """Return an empty figure of a size in inches, for plots of one's own.
+
+    Raises:
+        ImportError: matplotlib is not installed.
+
+    >>> from dualnn import plots
+    >>> plots.figure(4, 3).get_size_inches().tolist()
+    [4.0, 3.0]
+    """
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
@@ -92,7 +101,7 @@ def _figure(columns: int) -> Figure:
             f"try: pip install 'dualnn[plot]'"
         ) from error
     # made directly, without pyplot, a figure needs no display and leaves nothing open
-    return Figure(figsize=(4.2 * columns, 3.5), dpi=150, layout="constrained")
+    return Figure(figsize=(width, height), dpi=150, layout="constrained")
 
 
 def _plot_curves(ax: Axes, histories: Mapping[str, History], metric: str) -> None:

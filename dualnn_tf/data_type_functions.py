@@ -69,6 +69,8 @@ def can_cast(from_, to, /):
 def finfo(type, /):
     """Return the limits of a floating-point data type (or of a tensor's)."""
     dtype = _native(type)
+    if not (dtype.is_floating or dtype.is_complex):
+        raise TypeError(f"expected a floating-point data type, got {dtype.name}; use nn.iinfo")
     limits = ml_dtypes.finfo(dtype.real_dtype.as_numpy_dtype)
     return FloatingLimits(
         bits=limits.bits,
@@ -83,6 +85,8 @@ def finfo(type, /):
 def iinfo(type, /):
     """Return the limits of an integer data type (or of a tensor's)."""
     dtype = _native(type)
+    if not dtype.is_integer:
+        raise TypeError(f"expected an integer data type, got {dtype.name}; use nn.finfo")
     return IntegerLimits(bits=8 * dtype.size, max=dtype.max, min=dtype.min, dtype=dtype)
 
 
@@ -113,8 +117,9 @@ def converted(operand, dtype):
     """Return a tensor or a Python number as a tensor of a data type."""
     if is_tensor(operand):
         return tf.cast(operand, dtype)
-    # Not by tf.cast, which makes a float a float32 on the way; + 0 makes True a 1.
-    return tf.constant(operand if dtype == tf.bool else operand + 0, dtype)
+    if isinstance(operand, bool) and dtype != tf.bool:
+        operand = int(operand)
+    return tf.constant(operand, dtype)  # not by tf.cast, which makes a float a float32 on the way
 
 
 def operands(x1, x2):

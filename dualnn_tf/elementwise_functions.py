@@ -7,7 +7,8 @@ import math
 import tensorflow as tf
 
 from dualnn_tf import complex_functions
-from dualnn_tf.data_type_functions import finfo, operands, promote, result_type
+from dualnn_tf.conversion import is_tensor
+from dualnn_tf.data_type_functions import converted, finfo, operands, promote, result_type
 
 
 def abs(x, /):
@@ -46,8 +47,15 @@ def atan(x, /):
 
 
 def atan2(x1, x2, /):
-    """Return the inverse tangent of ``x1 / x2``, in the quadrant of the point (x2, x1)."""
-    return tf.atan2(*promote(x1, x2))
+    """Return the inverse tangent of ``x1 / x2``, in the quadrant of the point (x2, x1).
+
+    Its gradient at the origin is 0.
+    """
+    x1, x2 = promote(x1, x2)
+    is_origin = (x1 == 0) & (x2 == 0)
+    one = tf.ones((), x1.dtype)
+    elsewhere = tf.atan2(tf.where(is_origin, one, x1), tf.where(is_origin, one, x2))
+    return tf.where(is_origin, tf.stop_gradient(tf.atan2(x1, x2)), elsewhere)
 
 
 def atanh(x, /):
@@ -91,11 +99,14 @@ def ceil(x, /):
 
 
 def clip(x, /, min=None, max=None):
-    """Return `x` limited to [min, max]; either bound may be missing, a number or a tensor."""
+    """Return `x` limited to [min, max]; either bound may be missing, a number or a tensor.
+
+    The data type is that of `x`.
+    """
     if min is None and max is None:
         return tf.identity(x)
-    x = x if min is None else maximum(x, min)
-    return x if max is None else minimum(x, max)
+    x = x if min is None else maximum(x, _bound_like(x, min))
+    return x if max is None else minimum(x, _bound_like(x, max))
 
 
 def conj(x, /):
@@ -121,10 +132,10 @@ def cosh(x, /):
 
 def divide(x1, x2, /):
     """Return the quotient; of integers it is a float32."""
-    x1, x2 = operands(x1, x2)
-    if x1.dtype.is_integer or x1.dtype == tf.bool:
-        x1, x2 = tf.cast(x1, tf.float32), tf.cast(x2, tf.float32)
-    return tf.divide(x1, x2)
+    dividend, divisor = operands(x1, x2)
+    if dividend.dtype.is_integer or dividend.dtype == tf.bool:
+        dividend, divisor = converted(x1, tf.float32), converted(x2, tf.float32)
+    return tf.divide(dividend, divisor)
 
 
 def equal(x1, x2, /):
@@ -416,6 +427,13 @@ def _shifted(shift, x1, x2):
     is_far, most = x2 >= bits, tf.constant(bits - 1, x2.dtype)
     shifted = shift(x1, tf.where(is_far, most, x2))  # TensorFlow does not shift farther
     return tf.where(is_far, shift(shifted, most), shifted)
+
+
+def _bound_like(x, bound):
+    # In the data type of x; a number that its integer type does not hold becomes the limit of the type.
+    if isinstance(bound, (int, float)):
+        return int(min(max(bound, x.dtype.min), x.dtype.max)) if x.dtype.is_integer else bound
+    return tf.cast(bound, x.dtype) if is_tensor(bound) else bound
 
 
 def _truncated_remainder(x1, x2):

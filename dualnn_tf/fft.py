@@ -46,7 +46,7 @@ def fftn(x, /, *, s=None, axes=None, norm="backward"):
 def fftshift(x, /, *, axes=None):
     """Return a result of `fftn` with the frequency 0 in the middle of some (by default all) axes."""
     axes = _axes(x, axes)
-    return _tf.roll(x, [_shape(x)[axis] // 2 for axis in axes], axes)
+    return _tf.roll(x, [_shape(x)[axis] // 2 for axis in axes], axes) if axes else _tf.identity(x)
 
 
 def hfft(x, /, *, n=None, axis=-1, norm="backward"):
@@ -70,7 +70,7 @@ def ifftn(x, /, *, s=None, axes=None, norm="backward"):
 def ifftshift(x, /, *, axes=None):
     """Return the inverse of `fftshift`."""
     axes = _axes(x, axes)
-    return _tf.roll(x, [-(_shape(x)[axis] // 2) for axis in axes], axes)
+    return _tf.roll(x, [-(_shape(x)[axis] // 2) for axis in axes], axes) if axes else _tf.identity(x)
 
 
 def ihfft(x, /, *, n=None, axis=-1, norm="backward"):

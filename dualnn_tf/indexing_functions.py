@@ -35,6 +35,8 @@ def take_along_axis(x, indices, /, *, axis=-1):
 def _from_the_start(x, indices, axis):
     # Negative indices, which TensorFlow does not take, counted from the start. Most often there are
     # none, which to see on the host is quicker than to compute.
+    if indices.dtype is not tf.int64 and indices.dtype is not tf.int32:
+        indices = tf.cast(indices, tf.int64)
     if tf.executing_eagerly() and indices.device.endswith("CPU:0") and not (indices.numpy() < 0).any():
         return indices
     size = tf.cast(shape(x)[axis], indices.dtype)

@@ -126,7 +126,9 @@ def matrix_norm(x, /, *, keepdims=False, ord="fro"):
     if ord not in (1, -1, 2, -2, _math.inf, -_math.inf):
         raise ValueError(f'expected ord "fro", "nuc", 1, -1, 2, -2, inf or -inf, got {ord!r}')
     values = svdvals(x) if abs(ord) == 2 else _tf.reduce_sum(_tf.abs(x), -2 if abs(ord) == 1 else -1)
-    return _kept(_tf.reduce_max(values, -1) if ord > 0 else _tf.reduce_min(values, -1), keepdims)
+    if ord < 0:
+        return _kept(_tf.reduce_min(values, -1), keepdims)
+    return _kept(_tf.maximum(_tf.reduce_max(values, -1), 0), keepdims)  # 0 if there are no values
 
 
 def matrix_power(x, n, /):
@@ -164,12 +166,27 @@ def outer(x1, x2, /):
 
 def pinv(x, /, *, rtol=None):
     """Return the pseudo-inverses of matrices; smaller singular values, as in `matrix_rank`, are left out."""
-    u, values, vh = svd(_matrices(x, "pinv"), full_matrices=False)
-    is_kept = values > _cutoff(x, values, rtol)
-    finite = _tf.where(is_kept, values, _tf.ones_like(values))  # no infinite gradients
-    inverse = _tf.where(is_kept, 1 / finite, 0)
-    scaled = _tf.linalg.adjoint(vh) * _tf.cast(inverse, x.dtype)[..., None, :]
-    return scaled @ _tf.linalg.adjoint(u)
+    adjoint = _tf.linalg.adjoint
+
+    @_tf.custom_gradient
+    def inverse(x):
+        u, values, vh = svd(x, full_matrices=False)
+        is_kept = values > _cutoff(x, values, rtol)
+        scale = _tf.where(is_kept, 1 / _tf.where(is_kept, values, _tf.ones_like(values)), 0)
+        result = (adjoint(vh) * _tf.cast(scale, x.dtype)[..., None, :]) @ adjoint(u)
+
+        def gradient(upstream):
+            # Of Golub and Pereyra (1973); that of the decomposition is wrong at equal singular values.
+            y = inverse(x)  # whose gradient is this one again
+            left, right = adjoint(upstream), adjoint(y)
+            over_columns, over_rows = left @ y @ right, right @ y @ left
+            return (
+                over_columns - x @ (y @ over_columns) + over_rows - (over_rows @ y) @ x
+            ) - right @ upstream @ right
+
+        return result, gradient
+
+    return inverse(_matrices(x, "pinv"))
 
 
 def qr(x, /, *, mode="reduced"):
@@ -219,7 +236,7 @@ def trace(x, /, *, offset=0, dtype=None):
 def vector_norm(x, /, *, axis=None, keepdims=False, ord=2):
     """Return ``sum(abs(x)**ord)**(1 / ord)`` over some or all axes, for inf the largest ``abs(x)``.
 
-    For 0 it is the number of values that are not zero. The gradient of the norm 2 at 0 is 0.
+    For 0 it is the number of values that are not zero. The gradient at 0 is 0.
     """
     x = _floating(x, "vector_norm")
     if ord == 2:
@@ -234,7 +251,7 @@ def vector_norm(x, /, *, axis=None, keepdims=False, ord=2):
         return _tf.math.count_nonzero(x, axis, keepdims, size.dtype)
     if ord == 1:
         return _tf.reduce_sum(size, axis, keepdims)
-    return _tf.reduce_sum(size**ord, axis, keepdims) ** (1 / ord)
+    return _to_the(1 / ord, _tf.reduce_sum(_to_the(ord, size), axis, keepdims))
 
 
 def _floating(x, function):
@@ -287,6 +304,13 @@ def _real(x):
 def _sqrt(x):
     is_zero = x == 0
     return _tf.where(is_zero, x, _tf.sqrt(_tf.where(is_zero, _tf.ones_like(x), x)))
+
+
+def _to_the(exponent, x):
+    # A power of numbers that are not negative, whose gradient at 0 is 0.
+    is_zero = x == 0
+    at_zero = _tf.constant(0 if exponent > 0 else _math.inf, x.dtype)
+    return _tf.where(is_zero, at_zero, _tf.where(is_zero, _tf.ones_like(x), x) ** exponent)
 
 
 def _kept(norms, keepdims):

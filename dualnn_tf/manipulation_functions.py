@@ -63,7 +63,12 @@ def permute_dims(x, /, axes):
 
 def repeat(x, repeats, /, *, axis=None):
     """Return `x` with each element repeated along an axis; for None flattened first."""
-    return _as_int32(lambda x: tf.repeat(x, repeats, axis), x)
+    if isinstance(repeats, int):
+        return _as_int32(lambda x: tf.repeat(x, repeats, axis), x)
+    if axis is None:
+        x, axis = tf.reshape(x, (-1,)), 0
+    # Of the places, since tf.repeat refuses a tensor without elements, and needs more memory.
+    return tf.gather(x, tf.repeat(tf.range(shape_of(x)[axis]), repeats), axis=axis)
 
 
 def reshape(x, /, shape, *, copy=None):

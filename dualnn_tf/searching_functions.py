@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from dualnn_tf.conversion import shape
-from dualnn_tf.data_type_functions import promote, truth
+from dualnn_tf.conversion import is_tensor, shape
+from dualnn_tf.data_type_functions import converted, promote, truth
+from dualnn_tf.data_types import python_dtype
 from dualnn_tf.sorting_functions import order_keys
 
 
@@ -42,6 +43,8 @@ def searchsorted(x1, x2, /, *, side="left", sorter=None):
 
 def where(condition, x1, x2, /):
     """Return `x1` where the condition holds, else `x2`."""
+    if not (is_tensor(x1) or is_tensor(x2)):
+        x1 = converted(x1, python_dtype(x1, x2))
     return tf.where(condition, *promote(x1, x2))
 
 

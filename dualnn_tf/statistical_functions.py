@@ -6,12 +6,14 @@ import math
 
 import tensorflow as tf
 
+from dualnn_tf import complex_functions
 from dualnn_tf.data_types import dtype as native_dtype
+from dualnn_tf.manipulation_functions import moveaxis
 
 
 def cumulative_prod(x, /, *, axis=None, dtype=None, include_initial=False):
     """Return the running product along an axis."""
-    return _cumulative(tf.math.cumprod, tf.ones_like, x, axis, dtype, include_initial)
+    return _cumulative(_running_product, tf.ones_like, x, axis, dtype, include_initial)
 
 
 def cumulative_sum(x, /, *, axis=None, dtype=None, include_initial=False):
@@ -30,6 +32,8 @@ def mean(x, /, *, axis=None, keepdims=False):
     Raises:
         TypeError: `x` is not of a floating-point dtype.
     """
+    if x.dtype.is_complex:  # of no complex numbers TensorFlow's is 0
+        return complex_functions.on_parts(lambda part: tf.reduce_mean(part, axis, keepdims), x)
     return tf.reduce_mean(_floating(x, "mean"), axis, keepdims)
 
 
@@ -77,6 +81,33 @@ def _cumulative(running, initial, x, axis, dtype, include_initial):
         return result
     first = initial(tf.reduce_sum(result, axis, keepdims=True))
     return tf.concat([first, result], axis)
+
+
+def _running_product(x, axis):
+    if not (x.dtype.is_floating or x.dtype.is_complex) or x.shape[axis] is None:
+        return tf.math.cumprod(x, axis)
+
+    @tf.custom_gradient
+    def product(x):
+        def gradient(upstream):
+            # TensorFlow's own divides by x, and is wrong where that is 0.
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                result = _product_by_doubling(x, axis)
+            return tape.gradient(result, x, upstream)
+
+        return tf.math.cumprod(x, axis), gradient
+
+    return product(x)
+
+
+def _product_by_doubling(x, axis):
+    # Each element becomes the product of the last 1, 2, 4, ... elements up to it.
+    x, reach = moveaxis(x, axis, 0), 1
+    while reach < x.shape[0]:
+        x = tf.concat([x[:reach], x[reach:] * x[:-reach]], 0)
+        reach *= 2
+    return moveaxis(x, 0, axis)
 
 
 def _floating(x, function):

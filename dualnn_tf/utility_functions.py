@@ -22,6 +22,8 @@ def diff(x, /, *, axis=-1, n=1, prepend=None, append=None):
     """Return the n-th differences of neighbours along an axis."""
     parts = [part for part in (prepend, x, append) if part is not None]
     x = concat(parts, axis=axis)
+    if not -x.shape.rank <= axis < x.shape.rank:
+        raise IndexError(f"expected an axis of a tensor of {x.shape.rank} dimensions, got {axis}")
     for _ in range(n):
         before, after = _without_last(x, axis), _without_first(x, axis)
         x = after != before if x.dtype == tf.bool else after - before

@@ -7,7 +7,7 @@
 
 from torch import __version__
 
-from dualnn_torch import fft, linalg
+from dualnn_torch import fft, linalg, precision
 from dualnn_torch.compilation import (
     compile,
 )

@@ -162,6 +162,18 @@ def _half(x):
     return (x >> 1) & torch.iinfo(torch.int64).max
 
 
+def _hypot(x1, x2):
+    is_origin = (x1 == 0) & (x2 == 0)  # there the gradient of torch.hypot is NaN
+    length = torch.hypot(torch.where(is_origin, 1, x1), torch.where(is_origin, 1, x2))
+    return torch.where(is_origin, 0, length)
+
+
+def _logaddexp(x1, x2):
+    is_limit = torch.isinf(x1) & (x1 == x2)  # there the gradient of torch.logaddexp is NaN
+    result = torch.logaddexp(torch.where(is_limit, 0, x1), torch.where(is_limit, 0, x2))
+    return torch.where(is_limit, x1, result)
+
+
 def _maximum(x1, x2):
     return torch.maximum(x1, x2) if isinstance(x2, torch.Tensor) else _bounded(torch.maximum, x1, x2, "min")
 
@@ -174,6 +186,14 @@ def _bounded(native, x, number, bound):
     if x.is_floating_point() and number == number:  # torch.clamp lets NaN pass as a bound
         return torch.clamp(x, **{bound: number})
     return native(*promote(x, number))
+
+
+def _pow_limited(native, x1, x2):
+    base, exponent = modular(x1), modular(x2)
+    # An exponent of 2**63 and more, negative there, may be any that is equal to it modulo 2**62 and not
+    # small.
+    exponent = torch.where(exponent < 0, exponent & (2**62 - 1) | 2**62, exponent)
+    return native(base, exponent).to(x1.dtype)
 
 
 def _remainder(x1, x2):
@@ -194,8 +214,7 @@ def _right_shift_limited(native, x1, x2):
     value, places = modular(x1), modular(x2)
     if x1.dtype != torch.uint64:
         return native(value, places).to(x1.dtype)
-    shifted = native(_half(value), torch.where(places > 0, places - 1, 0))
-    return torch.where(places > 0, shifted, value).to(x1.dtype)
+    return torch.where(places == 0, value, native(_half(value), places - 1)).to(x1.dtype)
 
 
 def clip(x, /, min=None, max=None):
@@ -241,6 +260,7 @@ def _clipped(x, low, high):
 
 _TENSOR_FIRST = {"first_numbers": frozenset()}
 _REAL_NUMBER_LAST = {"first_numbers": frozenset(), "second_numbers": frozenset({int, float})}
+_NUMBERS_BUT_BOOLEANS = dict.fromkeys(("first_numbers", "second_numbers"), _NUMBERS - {bool})
 _TENSORS_ONLY = {"first_numbers": frozenset(), "second_numbers": frozenset()}
 
 abs = _of_one("abs", torch.abs, torch.clone)
@@ -271,7 +291,7 @@ floor = torch.floor
 floor_divide = _of_two("floor_divide", _floor_divide, _floor_divide_limited, **_TENSORS_ONLY)
 greater = _of_two("greater", torch.gt, _comparing, **_TENSOR_FIRST)
 greater_equal = _of_two("greater_equal", torch.ge, _comparing, **_TENSOR_FIRST)
-hypot = _of_two("hypot", torch.hypot, **_TENSORS_ONLY)
+hypot = _of_two("hypot", _hypot, **_TENSORS_ONLY)
 imag = torch.imag
 isfinite = torch.isfinite
 isinf = torch.isinf
@@ -282,7 +302,7 @@ log = torch.log
 log10 = torch.log10
 log1p = _named(_log1p, "log1p")
 log2 = torch.log2
-logaddexp = _of_two("logaddexp", torch.logaddexp, **_TENSORS_ONLY)
+logaddexp = _of_two("logaddexp", _logaddexp, **_TENSORS_ONLY)
 logical_and = _of_two("logical_and", torch.logical_and, **_TENSORS_ONLY)
 logical_not = torch.logical_not
 logical_or = _of_two("logical_or", torch.logical_or, **_TENSORS_ONLY)
@@ -294,7 +314,7 @@ negative = _of_one("negative", torch.negative, lambda x: (-modular(x)).to(x.dtyp
 nextafter = _of_two("nextafter", torch.nextafter, **_TENSORS_ONLY)
 not_equal = _of_two("not_equal", torch.ne, **_TENSOR_FIRST)
 positive = torch.positive
-pow = _of_two("pow", torch.pow, _wrapping)
+pow = _of_two("pow", torch.pow, _pow_limited)
 real = torch.real
 reciprocal = torch.reciprocal
 remainder = _of_two("remainder", _remainder, _remainder_limited, **_TENSORS_ONLY)
@@ -305,7 +325,7 @@ sin = torch.sin
 sinh = torch.sinh
 sqrt = torch.sqrt
 square = _of_one("square", torch.square, lambda x: x * x)
-subtract = _of_two("subtract", torch.subtract, _wrapping)
+subtract = _of_two("subtract", torch.subtract, _wrapping, **_NUMBERS_BUT_BOOLEANS)
 tan = _named(_tan, "tan")
 tanh = _named(_tanh, "tanh")
 trunc = torch.trunc

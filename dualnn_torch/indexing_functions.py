@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import array_api_compat.torch as xp
 import torch
 
 from dualnn_torch.data_type_functions import modular
@@ -36,7 +35,12 @@ def take_along_axis(x, indices, /, *, axis=-1):
         indices = indices.to(torch.int64)
     size, axis = x.size(axis), axis % x.ndim
     if indices.shape[:axis] != x.shape[:axis] or indices.shape[axis + 1 :] != x.shape[axis + 1 :]:
-        return xp.take_along_axis(x, indices, axis=axis)  # it broadcasts
+        if indices.ndim != x.ndim:
+            raise ValueError(f"expected indices of as many dimensions as {x.ndim}, got {indices.ndim}")
+        ones = [(*shape[:axis], 1, *shape[axis + 1 :]) for shape in (x.shape, indices.shape)]
+        shape = list(torch.broadcast_shapes(*ones))
+        shape[axis] = -1  # not broadcast
+        x, indices = x.expand(shape), indices.expand(shape)
     # torch's own function of this name takes an index that is out of range modulo the size
     return torch.gather(x, axis, _from_start(indices, size))
 

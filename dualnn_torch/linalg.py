@@ -2,6 +2,8 @@
 
 from __future__ import annotations as _annotations
 
+import math as _math
+
 import array_api_compat.torch.linalg as _native
 import torch as _torch
 
@@ -106,7 +108,13 @@ def matrix_rank(x, /, *, rtol=None):
 
 
 def outer(x1, x2, /):
-    """Return all products of an element of `x1` and one of `x2`, both 1-d."""
+    """Return all products of an element of `x1` and one of `x2`, both 1-d.
+
+    Raises:
+        ValueError: one has another number of dimensions.
+    """
+    if not x1.ndim == x2.ndim == 1:
+        raise ValueError(f"expected two vectors, got tensors of {x1.ndim} and {x2.ndim} dimensions")
     return _multiply(x1.unsqueeze(-1), x2)
 
 
@@ -148,4 +156,8 @@ def trace(x, /, *, offset=0, dtype=None):
 
 def vector_norm(x, /, *, axis=None, keepdims=False, ord=2):
     """Return the norm over some or all axes, of order 2 by default."""
+    if axis == ():
+        return vector_norm(x.unsqueeze(-1), axis=-1, ord=ord)
+    if ord == _math.inf and x.numel() == 0:
+        ord = 1  # the norm of no numbers is 0 as well, and torch has it
     return _native.vector_norm(x, axis=axis, keepdims=keepdims, ord=ord)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import torch
 
 from dualnn_torch.data_type_functions import ordered, promote
+from dualnn_torch.data_types import python_dtype
+
+_INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
 def argmax(x, /, *, axis=None, keepdims=False):
@@ -39,7 +42,7 @@ def searchsorted(x1, x2, /, *, side="left", sorter=None):
     x1, x2 = promote(x1, x2)
     if sorter is not None:
         sorter = sorter.to(torch.int64)
-    return torch.searchsorted(ordered(x1), ordered(x2).contiguous(), side=side, sorter=sorter)
+    return torch.searchsorted(_order_keys(x1), _order_keys(x2).contiguous(), side=side, sorter=sorter)
 
 
 def where(condition, x1, x2, /):
@@ -47,13 +50,25 @@ def where(condition, x1, x2, /):
     # The short way for the usual cases: promotion takes longer than a small operation.
     if _are_alike(x1, x2):
         return torch.where(condition, x1, x2)
+    if not (isinstance(x1, torch.Tensor) or isinstance(x2, torch.Tensor)):
+        x1 = torch.tensor(x1, dtype=python_dtype(x1, x2), device=condition.device)
     return torch.where(condition, *promote(x1, x2))
 
 
+def _order_keys(x):
+    """Return integers in the order of the values of `x`, with the zeros equal and NaN last, as in sorting."""
+    if not x.is_floating_point():
+        return ordered(x)
+    # The bits of a floating-point number are its sign and its magnitude, an integer in the same order.
+    bits = x.detach().view(_INTEGERS[x.dtype.itemsize])
+    limits = torch.iinfo(bits.dtype)
+    return torch.where(bits < 0, limits.min - bits, bits).masked_fill(torch.isnan(x), limits.max)
+
+
 def _are_alike(x1, x2):
-    """Return whether two tensors or numbers are of one data type for torch as well."""
+    """Return whether a tensor and a tensor or number are of one data type for torch as well."""
     if not isinstance(x1, torch.Tensor):
         x1, x2 = x2, x1
     if not isinstance(x1, torch.Tensor):
-        return True
+        return False
     return x1.is_floating_point() if type(x2) is float else getattr(x2, "dtype", None) is x1.dtype

@@ -53,15 +53,21 @@ def prod(x, /, *, axis=None, dtype=None, keepdims=False):
     if axis is None:
         result = torch.prod(factors)
         return (result.reshape((1,) * x.ndim) if keepdims else result).to(dtype)
-    axes = (axis,) if isinstance(axis, int) else sorted((one % x.ndim for one in axis), reverse=True)
-    for one in axes:
-        factors = torch.prod(factors, one, keepdims)
-    return factors.to(dtype)
+    if isinstance(axis, int):
+        return torch.prod(factors, axis, keepdims).to(dtype)
+    for one in axis:
+        factors = torch.prod(factors, one, keepdim=True)
+    return (factors if keepdims else torch.squeeze(factors, axis)).to(dtype)
 
 
 def std(x, /, *, axis=None, correction=0.0, keepdims=False):
-    """Return the standard deviation over some or all axes; NaN with too few values for the correction."""
-    return torch.sqrt(var(x, axis=axis, correction=correction, keepdims=keepdims))
+    """Return the standard deviation over some or all axes; NaN with too few values for the correction.
+
+    Its gradient where it is 0 is 0.
+    """
+    variance = var(x, axis=axis, correction=correction, keepdims=keepdims)
+    is_zero = variance == 0
+    return torch.where(is_zero, variance, torch.sqrt(torch.where(is_zero, 1, variance)))
 
 
 def sum(x, /, *, axis=None, dtype=None, keepdims=False):

@@ -253,6 +253,32 @@ def test_clip_takes_tensors(nn):
     assert_same(nn, nn.clip(nn.asarray(x), nn.asarray(low), 5.0), np.clip(x, low, 5).astype(np.float32))
 
 
+def test_clip_keeps_the_data_type(nn):
+    x = np.array([-100, 0, 1, 100], np.int8)
+    for low, high in ((-1000, 1000), (-(2**70), 2**70), (0, math.inf), (np.int16(-1), np.float32(2))):
+        bounds = [nn.asarray(one) if isinstance(one, np.generic) else one for one in (low, high)]
+        expected = np.clip(x.astype(np.float64), float(low), float(high)).astype(np.int8)
+        assert_same(nn, nn.clip(nn.asarray(x), *bounds), expected)
+
+
+def test_numbers_of_other_signs_and_kinds(nn):
+    x = np.array([1.0, -2.0], np.float32)
+    assert_same(nn, nn.copysign(nn.asarray(x), -0.0), np.array([-1, -2], np.float32))
+    assert_same(nn, nn.atan2(-0.0, nn.asarray(x)), np.array([-0.0, -math.pi], np.float32))
+    assert_same(nn, nn.subtract(nn.asarray(x), True), x - 1)
+    assert_same(nn, nn.subtract(True, nn.asarray(x)), 1 - x)
+    assert_same(nn, nn.divide(nn.asarray([1, 2], dtype="uint8"), -2), np.array([-0.5, -1], np.float32))
+
+
+@pytest.mark.parametrize("name", ["hypot", "atan2", "logaddexp"])
+def test_gradients_where_a_quotient_is_of_zeros_or_infinities(nn, name):
+    points = (0.0, 0.0), (-math.inf, -math.inf), (math.inf, math.inf)
+    x1, x2 = points[1 if name == "logaddexp" else 0]
+    total = nn.grad(lambda a, b: nn.sum(getattr(nn, name)(a, b)), argnums=(0, 1))
+    gradient = [float(part) for part in total(nn.asarray(x1), nn.asarray(x2))]
+    assert gradient == ([1, 0] if name == "logaddexp" else [0, 0])
+
+
 def test_nextafter(nn):
     x = np.array([1.0, 0.0, -1.0], np.float32)
     assert_same(nn, nn.nextafter(nn.asarray(x), nn.asarray(x + 1)), np.nextafter(x, x + 1))
@@ -589,6 +615,42 @@ def test_correction(nn):
             np.testing.assert_allclose(actual, getattr(np, name)(x, axis=axis, ddof=1), rtol=1e-14)
 
 
+def test_means_of_nothing(nn):
+    for dtype in ("float32", "complex64"):
+        assert np.isnan(nn.to_numpy(nn.mean(nn.zeros((0, 2), dtype=dtype), axis=0))).all()
+
+
+def test_axes_that_are_not_there_are_refused(nn):
+    x = nn.ones((2, 3))
+    for call in (lambda: nn.diff(x, axis=3), lambda: nn.prod(x, axis=(5,)), lambda: nn.prod(x, axis=(0, 0))):
+        with pytest.raises(Exception, match=r"(?i)dim|duplicate"):
+            call()
+
+
+def test_limits_of_other_kinds_are_refused(nn):
+    with pytest.raises(TypeError, match="floating"):
+        nn.finfo("int32")
+    with pytest.raises(TypeError, match="integer"):
+        nn.iinfo("float32")
+
+
+@pytest.mark.parametrize("values", [[0.0, 0.0, 0.0], [3.0]])
+def test_gradient_of_the_standard_deviation_at_zero_is_zero(nn, values):
+    gradient = nn.grad(lambda x: nn.std(x))(nn.asarray(values))
+    assert nn.to_numpy(gradient).tolist() == [0.0] * len(values)
+
+
+def test_gradient_of_products_with_zeros(nn):
+    def running(x):
+        return nn.sum(nn.cumulative_prod(x) * nn.asarray([1.0, 10.0, 100.0]))
+
+    x = nn.asarray([2.0, 0.0, 3.0])
+    assert nn.to_numpy(nn.grad(running)(x)).tolist() == [1.0, 20 + 600, 0.0]
+    # of the gradient [1 + 10 y + 100 y z, 10 x + 100 x z, 100 x y], its sum's
+    twice = nn.grad(lambda x: nn.sum(nn.grad(running)(x)))(x)
+    assert nn.to_numpy(twice).tolist() == [10 + 300, 310 + 200, 200]
+
+
 def test_nan_wins(nn):
     x = nn.asarray([1.0, math.nan, 3.0])
     for name in ("max", "min", "sum", "mean"):
@@ -683,6 +745,11 @@ def test_order_of_axes_and_elements(nn):
     assert_same(nn, nn.matrix_transpose(x), np.matrix_transpose(X))
 
 
+def test_repetition_of_nothing(nn):
+    repeated = nn.repeat(nn.ones((0, 3)), nn.asarray([0, 1, 2]), axis=1)
+    assert nn.shape(repeated) == (0, 3)
+
+
 def test_repetition(nn):
     x = nn.asarray(X)
     assert_same(nn, nn.repeat(x, 2), np.repeat(X, 2))
@@ -703,6 +770,19 @@ def test_take(nn, axis, dtype):
         assert_same(
             nn, nn.take(nn.asarray(X), nn.asarray(indices), axis=axis), np.take(X, indices, axis=axis)
         )
+
+
+def test_any_integers_are_indices(nn):
+    x = np.arange(6.0).reshape(2, 3)
+    for dtype in INTEGERS:
+        indices = np.array([2, 0], dtype)
+        assert_same(nn, nn.take(nn.asarray(x), nn.asarray(indices), axis=1), x[:, indices])
+        assert_same(nn, nn.take_along_axis(nn.asarray(x), nn.asarray(indices[None])), x[:, indices])
+
+
+def test_indices_that_are_not_there_are_refused(nn):
+    with pytest.raises(Exception, match=r"bounds|not in"):
+        nn.take_along_axis(nn.ones((2, 3)), nn.asarray([[9]]))
 
 
 def test_take_needs_an_axis(nn):
@@ -754,6 +834,21 @@ def test_sorting(nn, dtype):
             assert_same(nn, nn.argsort(nn.asarray(x), axis=axis, descending=True), expected)
 
     check()
+
+
+def test_searching_among_nan(nn):
+    x = np.array([-1.0, -0.0, 2.0, *[np.nan] * 5])
+    values = np.array([-2.0, 0.0, 1.5, 3.0, np.inf, np.nan])
+    for dtype in ("float16", "float32", "float64"):
+        for side in ("left", "right"):
+            actual = nn.searchsorted(nn.asarray(x, dtype=dtype), nn.asarray(values, dtype=dtype), side=side)
+            assert_same(nn, actual, np.searchsorted(x, values, side=side))
+
+
+def test_where_takes_two_numbers(nn):
+    condition = nn.asarray([True, False])
+    assert_same(nn, nn.where(condition, 1, 0), np.array([1, 0]))
+    assert_same(nn, nn.where(condition, 1, 2.5), np.array([1, 2.5], np.float32))
 
 
 def test_searching(nn):

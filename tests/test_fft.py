@@ -126,6 +126,27 @@ def test_an_unknown_norm_and_no_elements_are_refused(nn):
         nn.fft.fft(nn.ones(3), n=0)
 
 
+@pytest.mark.parametrize("function", ["irfft", "hfft"])
+def test_no_elements_of_half_a_spectrum_are_refused(nn, function):
+    with pytest.raises((ValueError, RuntimeError), match="0"):
+        getattr(nn.fft, function)(nn.ones(1))  # of 2 * (1 - 1) elements, of which a kernel ended the process
+
+
+@pytest.mark.parametrize("function", ONE_AXIS + SEVERAL_AXES)
+def test_no_signals(nn, function):
+    options = {"axes": (0,)} if function in SEVERAL_AXES else {"axis": 0}
+    x = numbers(function, "float32", 3, 0)
+    actual = nn.to_numpy(getattr(nn.fft, function)(nn.asarray(x), **options))
+    assert actual.shape == getattr(np.fft, function)(x, **options).shape
+    assert_dtype(actual, function, "float32")
+
+
+@pytest.mark.parametrize("function", ["fftshift", "ifftshift"])
+def test_shift_of_no_axes(nn, function):
+    x = nn.ones((2, 3))
+    assert nn.to_numpy(getattr(nn.fft, function)(x, axes=())).tolist() == [[1.0] * 3] * 2
+
+
 @pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize("n", [3, 4, 7])
 def test_gradient_is_the_adjoint_transform(nn, n, norm):

@@ -285,9 +285,38 @@ def test_matrices_of_no_rows(nn, dtype):
     assert nn.shape(nn.linalg.solve(x, nn.zeros((2, 0, 3), dtype=dtype))) == (2, 0, 3)
 
 
+def test_norms_of_nothing(nn):
+    for ord in (1, 2, math.inf, "fro", "nuc"):
+        assert float(nn.linalg.matrix_norm(nn.zeros((0, 0)), ord=ord)) == 0
+    assert nn.to_numpy(nn.linalg.vector_norm(nn.zeros((0, 2)), axis=0, ord=math.inf)).tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("shape", [(), (2,)])
+def test_norm_over_no_axes(nn, shape):
+    assert nn.to_numpy(nn.linalg.vector_norm(-nn.ones(shape), axis=())).tolist() == np.ones(shape).tolist()
+
+
+def test_outer_of_matrices_is_refused(nn):
+    with pytest.raises(ValueError, match="vectors"):
+        nn.linalg.outer(nn.ones((2, 3)), nn.ones(3))
+
+
+def test_gradients_of_the_pseudo_inverse_at_equal_singular_values(nn):
+    def total(x):
+        return nn.sum(nn.linalg.pinv(x))
+
+    x = nn.eye(2, dtype="float64")
+    # Of an inverse Y the gradient is -Y.T @ ones @ Y.T, and the gradient of the sum of that, by the same rule
+    # for each of its two factors, 2 Y.T @ ones @ Y.T @ ones @ Y.T.
+    np.testing.assert_allclose(nn.to_numpy(nn.grad(total)(x)), -np.ones((2, 2)), rtol=1e-12)
+    twice = nn.grad(lambda x: nn.sum(nn.grad(total)(x)))(x)
+    np.testing.assert_allclose(nn.to_numpy(twice), np.full((2, 2), 4.0), rtol=1e-12)
+
+
+@pytest.mark.parametrize("ord", [0.5, 1, 2, 3, -1])
 @pytest.mark.parametrize("shape", [(3,), (2, 3)])
-def test_gradient_of_the_norm_at_zero_is_zero(nn, shape):
-    gradient = nn.grad(lambda x: nn.linalg.vector_norm(x))(nn.zeros(shape))
+def test_gradient_of_the_norm_at_zero_is_zero(nn, shape, ord):
+    gradient = nn.grad(lambda x: nn.linalg.vector_norm(x, ord=ord))(nn.zeros(shape))
     np.testing.assert_array_equal(nn.to_numpy(gradient), np.zeros(shape))
 
 

@@ -66,6 +66,14 @@ def test_shifts_of_unsigned(nn, dtype, places):
         np.testing.assert_array_equal(actual, reference(x, places), strict=True)
 
 
+def test_exponents_and_shifts_that_int64_does_not_hold(nn):
+    x = np.array([[0], [1], [2], [3], [2**63 + 1]], np.uint64)
+    huge = np.array([2**63, 2**63 + 5, 2**64 - 1], np.uint64)
+    for name, reference in (("pow", np.power), ("bitwise_right_shift", np.right_shift)):
+        actual = nn.to_numpy(getattr(nn, name)(nn.asarray(x), nn.asarray(huge)))
+        np.testing.assert_array_equal(actual, reference(x, huge), strict=True)
+
+
 @pytest.mark.parametrize("dtype", UNSIGNED)
 def test_order_of_unsigned(nn, dtype):
     x = np.random.default_rng(0).permutation(values(dtype))

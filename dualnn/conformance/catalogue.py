@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import pkgutil
+from collections import Counter
 
 from dualnn.conformance import cases
 from dualnn.conformance.case import Case
+
+
+@functools.cache
+def by_subject() -> dict[str, list[Case]]:
+    """Return the cases by their subject, which is the name of the file that they stand in."""
+    subjects = sorted(name for _, name, _ in pkgutil.iter_modules(cases.__path__))
+    return {subject: importlib.import_module(f"{cases.__name__}.{subject}").CASES for subject in subjects}
 
 
 def all_cases() -> list[Case]:
@@ -15,11 +24,9 @@ def all_cases() -> list[Case]:
     Raises:
         ValueError: two cases have the same id.
     """
-    found: list[Case] = []
-    for module in sorted(name for _, name, _ in pkgutil.iter_modules(cases.__path__)):
-        found += importlib.import_module(f"{cases.__name__}.{module}").CASES
-    ids = [case.id for case in found]
-    twice = sorted({one for one in ids if ids.count(one) > 1})
+    found = [case for of_subject in by_subject().values() for case in of_subject]
+    counts = Counter(case.id for case in found)
+    twice = sorted(one for one, count in counts.items() if count > 1)
     if twice:
         raise ValueError(f"expected different cases, got twice: {', '.join(twice)}")
     return found

@@ -30,7 +30,42 @@ class Known:
     modes: tuple[str, ...] = ()
 
 
-KNOWN: list[Known] = []
+KNOWN: list[Known] = [
+    Known(
+        "gelu: left tail",
+        "torch",
+        "computes 1 + erf, which cancels for negative x: a third of the digits are left at -4, none at -6",
+        "https://github.com/pytorch/pytorch/issues/187806",
+    ),
+    Known(
+        "gelu: special values",
+        "torch",
+        "gives NaN for infinity in float32, where oneDNN computes it",
+        "https://github.com/pytorch/pytorch/issues/185770",
+    ),
+    Known(
+        "softmax: of NaN",
+        "tensorflow",
+        "gives 0 for the other entries of a row with NaN in float32, where oneDNN computes it",
+    ),
+    Known(
+        "max_pool2d: NaN",
+        "tensorflow",
+        "leaves NaN out on a CPU, but for channels that a vector instruction computes",
+        "https://github.com/tensorflow/tensorflow/issues/125965",
+    ),
+    Known(
+        "max_pool2d: infinities",
+        "tensorflow",
+        "starts from the lowest finite number on a CPU, which is larger than minus infinity",
+        "https://github.com/tensorflow/tensorflow/issues/2501",
+    ),
+    Known(
+        "conv2d: of no images",
+        "tensorflow",
+        "gives the image's shape instead of the output's in float32, where oneDNN computes it",
+    ),
+]
 
 
 def cause(case: str, kind: str, target: Target) -> str | None:

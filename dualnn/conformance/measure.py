@@ -4,6 +4,9 @@ References are NumPy functions on `numpy.longdouble`, which has 64 bits of preci
 such a type. Their derivatives are central differences of sixth order: independent of any automatic one.
 """
 
+# NumPy's types know little of longdouble: its arithmetic is Any to them.
+# mypy: disable-error-code="no-any-return"
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
@@ -15,7 +18,8 @@ import numpy as np
 from dualnn.conformance.case import Array, FunctionCase
 
 WIDE = np.longdouble
-PROBES = 4
+PROBES = 8
+FEW = 16
 STEP = 4e-4
 """The step of differences over the number, or over 0.05 for smaller ones."""
 STEP_OF_SECOND = 3e-3
@@ -91,9 +95,12 @@ def ulp(values: Array, dtype: str) -> Array:
     return np.ldexp(WIDE(info.eps), exponent - 1)
 
 
-def weights_like(values: Array) -> Array:
-    """Return the weights of the sum that is differentiated: between 0.5 and 1.5, of either sign."""
-    generator = np.random.default_rng(values.size)
+def weights_like(values: Array, which: int = 0) -> Array:
+    """Return the weights of the sum that is differentiated: between 0.5 and 1.5, of either sign.
+
+    Those of a first and a second result differ: gradients by the two sides of a difference would cancel.
+    """
+    generator = np.random.default_rng((values.size, which))
     weights = generator.uniform(0.5, 1.5, values.shape) * generator.choice([-1, 1], values.shape)
     return (
         weights if values.dtype.kind != "c" else weights * np.exp(1j * generator.uniform(0, 6, values.shape))
@@ -180,9 +187,11 @@ class _Loss:
 
     def __init__(self, case: FunctionCase, dtype: str) -> None:
         self.reference, self.dtype = case.reference, dtype
+        # The reference rounds about as often as what it is a reference for.
+        self.roundings = max(ROUNDINGS_OF_REFERENCE, case.roundings)
         self.inputs = [widened(rounded(x, dtype)) for x in case.inputs]
         self.by = differentiable(case)
-        self.weights = [rounded(weights_like(y), dtype) for y in self._results(self.inputs)]
+        self.weights = [rounded(weights_like(y, k), dtype) for k, y in enumerate(self._results(self.inputs))]
 
     def gradient(self, inputs: list[Array]) -> list[Array]:
         """Its derivatives by each real input; of two steps, so that the error is of eighth order."""
@@ -191,7 +200,9 @@ class _Loss:
 
     def second(self, inputs: list[Array]) -> list[Array]:
         """The derivatives of a weighted sum of the gradient."""
-        directions = {i: widened(rounded(weights_like(inputs[i]), self.dtype)) for i in self.by}
+        directions = {
+            i: widened(rounded(weights_like(inputs[i], k), self.dtype)) for k, i in enumerate(self.by)
+        }
 
         def along(t: Any) -> Array:
             moved = [x + t * directions[i] if i in directions else x for i, x in enumerate(inputs)]
@@ -215,8 +226,13 @@ class _Loss:
             terms = zip(
                 before, self._results(self._moved(self.inputs, i, at, step)), self.weights, strict=True
             )
-            size = sum((np.sum(np.abs(y * w)[y != z]) for y, z, w in terms), WIDE(0))
-            error[at] = ROUNDINGS_OF_REFERENCE * WIDE(np.finfo(WIDE).eps) * size / step
+            # A term's own rounding, and what it changes by as the moved input is rounded.
+            share = abs(x[at]) / step
+            size = sum(
+                (np.sum((np.abs(w) * (np.abs(y) + share * np.abs(z - y)))[y != z]) for y, z, w in terms),
+                WIDE(0),
+            )
+            error[at] = self.roundings * WIDE(np.finfo(WIDE).eps) * size / step
         return error
 
     def _results(self, inputs: list[Array]) -> list[Array]:
@@ -231,7 +247,7 @@ class _Loss:
             h = self._step(inputs[i][at], step)
             points = {n: self._results(self._moved(inputs, i, at, n * h)) for n in (-3, -2, -1, 1, 2, 3)}
             for k, weights in enumerate(self.weights):
-                # The differences first and the sum afterwards: terms that do not change leave no rounding errors.
+                # Differences first, the sum afterwards: terms that do not change leave no rounding errors.
                 slope = _slope({n: y[k] for n, y in points.items()}, h)
                 gradient[at] += np.sum(np.real(slope * weights))
         return gradient
@@ -272,23 +288,30 @@ def _slope(points: dict[int, Array], h: Any) -> Array:
 
 
 def _sensitivity(results: Callable[[list[Array]], list[Array]], inputs: list[Array]) -> list[Array]:
-    # How much results change with a relative change of the inputs, to first order: the sum over inputs of
-    # |derivative * input| is at most sqrt(n) times what random signs give, of which the largest is taken.
-    generator = np.random.default_rng(0)
-    delta = WIDE(1e-8)
+    # The sum over all inputs of |derivative * input|: how much results change when inputs change relatively.
+    # Of few inputs one moves after the other; of many all at random, which shows the root of the sum of
+    # squares, at least 1 / sqrt(n) of the sum.
     before = results(inputs)
-    largest = [np.zeros(y.shape, WIDE) for y in before]
-    n = sum(x.size for x in inputs if x.dtype.kind in "fc")
-    for _ in range(PROBES):
+    sizes = [x.size if x.dtype.kind in "fc" else 0 for x in inputs]
+    n = sum(sizes)
+    delta = WIDE(1e-8)
+
+    def change(moves: Array) -> list[Array]:
+        parts = np.split(moves, np.cumsum(sizes)[:-1])
         moved = [
-            x * (1 + delta * generator.choice([-1, 1], x.shape)) if x.dtype.kind in "fc" else x
-            for x in inputs
+            x * (1 + delta * part.reshape(x.shape)) if size else x
+            for x, part, size in zip(inputs, parts, sizes, strict=True)
         ]
-        after = results(moved)
-        largest = [
-            np.maximum(m, distance(a, b) / delta) for m, a, b in zip(largest, after, before, strict=True)
-        ]
-    return [np.where(np.isfinite(m), m * WIDE(np.sqrt(max(n, 1))), 0) for m in largest]
+        gaps = [distance(a, b) / delta for a, b in zip(results(moved), before, strict=True)]
+        return [np.where(np.isfinite(gap), gap, 0) for gap in gaps]
+
+    if n <= FEW:
+        changes = [change(move) for move in np.eye(n)]
+        return [np.sum([c[k] for c in changes], axis=0, initial=0) for k in range(len(before))]
+    generator = np.random.default_rng(0)
+    changes = [change(generator.uniform(-1, 1, n)) for _ in range(PROBES)]
+    factor = WIDE(np.sqrt(3 * n))  # a uniform number has the variance 1 / 3
+    return [factor * np.max([c[k] for c in changes], axis=0) for k in range(len(before))]
 
 
 def _allowed(

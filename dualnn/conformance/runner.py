@@ -7,6 +7,7 @@ import functools
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,10 +17,12 @@ from dualnn import backends
 from dualnn.conformance import known, measure
 from dualnn.conformance.case import Array, Case, ExactCase, FunctionCase, TrajectoryCase
 from dualnn.conformance.measure import Deviation, Expected
+from dualnn.defaults import defaults
 from dualnn.protocol import Backend
 
 PASSED, FAULT, ERROR, MISSING, KNOWN = "passed", "out of bounds", "error", "missing", "known"
 BAD = (FAULT, ERROR)
+ORDERS = {"forward": 0, "gradient": 1, "second derivative": 2}
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,8 @@ class Result:
 
     Attributes:
         case, name: the case's id, and the public name that it is about.
-        kind: what was measured: ``"forward"``, ``"gradient"``, ``"second derivative"``, ``"exact"``, ``"trajectory"``.
+        kind: what was measured: ``"forward"``, ``"gradient"``, ``"second derivative"``, ``"exact"``,
+            ``"trajectory"``.
         target: where and how it was run.
         status: ``"passed"``, ``"out of bounds"``, ``"error"``, ``"missing"`` (the backend lacks what it
             needs), ``"known"`` (a listed disagreement of a framework).
@@ -52,7 +56,7 @@ class Result:
         size: the length of a long reduction.
         path: the errors over the steps of a trajectory, and their bounds, in ULP of the largest number.
         seconds: how long it took.
-        outputs: the results themselves, when they are recorded.
+        outputs: the results themselves.
     """
 
     case: str
@@ -102,15 +106,28 @@ def selected(cases: Iterable[Case], patterns: Iterable[str] = (), level: str = "
     ]
 
 
-def run_case(case: Case, where: Iterable[Target], record: bool = False) -> Iterator[Result]:
+def run_case(case: Case, where: Iterable[Target]) -> Iterator[Result]:
     """Yield a result for everything that is measured of a case on each target."""
     logging.disable(logging.WARNING)  # frameworks warn of many small compilations
     try:
         for target in where:
             if target.dtype in case.dtypes:
-                yield from _RUN[type(case)](case, target, record)
+                yield from _RUN[type(case)](case, target)
     finally:
         logging.disable(logging.NOTSET)
+
+
+def expected(case: Case, result: Result) -> Expected:
+    """Return what a result was measured against, and how far from it it may be."""
+    dtype = result.target.dtype
+    if isinstance(case, FunctionCase):
+        return _expected(case, dtype, ORDERS[result.kind])
+    if isinstance(case, TrajectoryCase):
+        states, allowed = _expected_trajectory(case, dtype)
+        return Expected([states], [np.broadcast_to(allowed[:, None], states.shape)])
+    assert isinstance(case, ExactCase)
+    answers = [np.asarray(answer) for answer in case.answers(dtype).values()]
+    return Expected(answers, [np.zeros(answer.shape) for answer in answers])
 
 
 def _compiles(nn: Backend) -> bool:
@@ -119,24 +136,30 @@ def _compiles(nn: Backend) -> bool:
     return nn.compile(function) is not function
 
 
-def _run_function(case: FunctionCase, target: Target, record: bool) -> Iterator[Result]:
+def _run_function(case: FunctionCase, target: Target) -> Iterator[Result]:
     nn = backends.backend(target.backend)
-    for kind, order in (("forward", 0), ("gradient", 1), ("second derivative", 2)):
+    for kind, order in ORDERS.items():
         if order > case.derivatives or (order and not measure.differentiable(case)):
             return
 
-        def outputs(order: int = order) -> list[Array]:
-            tensors = [
-                nn.asarray(measure.rounded(x, target.dtype), device=target.device) for x in case.inputs
-            ]
-            function = functools.partial(_derived(nn, case, order), nn)
-            if target.mode == "compiled":
-                function = nn.compile(_derived_alone(nn, case, order))
-            return [nn.to_numpy(y) for y in measure.leaves(function(*tensors))]
-
         yield _measured(
-            case, kind, target, outputs, lambda order=order: _expected(case, target.dtype, order), record
+            case,
+            kind,
+            target,
+            functools.partial(_outputs, nn, case, target, order),
+            functools.partial(_expected, case, target.dtype, order),
         )
+
+
+def _outputs(nn: Backend, case: FunctionCase, target: Target, order: int) -> list[Array]:
+    derived = _derived(nn, case, order)
+
+    def function(*tensors: Any) -> list[Any]:
+        return list(measure.leaves(derived(nn, *tensors)))
+
+    compiled = nn.compile(function) if target.mode == "compiled" else function
+    tensors = [nn.asarray(measure.rounded(x, target.dtype), device=target.device) for x in case.inputs]
+    return [nn.to_numpy(y) for y in compiled(*tensors)]
 
 
 def _derived(nn: Backend, case: FunctionCase, order: int) -> Callable[..., Any]:
@@ -147,8 +170,8 @@ def _derived(nn: Backend, case: FunctionCase, order: int) -> Callable[..., Any]:
     def function(nn: Backend, *tensors: Any) -> Any:
         def loss(*tensors: Any) -> Any:
             total = None
-            for y in measure.leaves(lower(nn, *tensors)):
-                term = _weighted_sum(nn, y)
+            for which, y in enumerate(measure.leaves(lower(nn, *tensors))):
+                term = _weighted_sum(nn, y, which)
                 total = term if total is None else total + term
             return total
 
@@ -157,16 +180,11 @@ def _derived(nn: Backend, case: FunctionCase, order: int) -> Callable[..., Any]:
     return function
 
 
-def _derived_alone(nn: Backend, case: FunctionCase, order: int) -> Callable[..., Any]:
-    function = _derived(nn, case, order)
-    return lambda *tensors: list(measure.leaves(function(nn, *tensors)))
-
-
-def _weighted_sum(nn: Backend, y: Any) -> Any:
+def _weighted_sum(nn: Backend, y: Any, which: int) -> Any:
     dtype = nn.dtype_name(y.dtype)
     is_complex = dtype.startswith("complex")
     shape = tuple(int(size) for size in y.shape)
-    weights = measure.weights_like(np.zeros(shape, "complex128" if is_complex else "float64"))
+    weights = measure.weights_like(np.zeros(shape, "complex128" if is_complex else "float64"), which)
     weights = nn.asarray(weights.astype(dtype), device=nn.device(y))
     return nn.sum(nn.real(y * weights) if is_complex else y * weights)
 
@@ -178,14 +196,15 @@ def _expected(case: FunctionCase, dtype: str, order: int) -> Expected:
         return functions[order](case, dtype)
 
 
-def _run_exact(case: ExactCase, target: Target, record: bool) -> Iterator[Result]:
+def _run_exact(case: ExactCase, target: Target) -> Iterator[Result]:
     nn = backends.backend(target.backend)
     if target.mode == "compiled":
         return
     expected = case.answers(target.dtype)
 
     def outputs() -> list[Array]:
-        answers = case.run(nn, target.dtype)
+        with _default_device(target):
+            answers = case.run(nn, target.dtype)
         if set(answers) != set(expected):
             raise ValueError(f"expected answers to {sorted(expected)}, got {sorted(answers)}")
         return [nn.to_numpy(answers[question]) for question in expected]
@@ -197,7 +216,19 @@ def _run_exact(case: ExactCase, target: Target, record: bool) -> Iterator[Result
                 return Deviation(float("inf"), 0.0, float("inf"), detail)
         return Deviation(0.0, 0.0, 0.0, "")
 
-    yield _measured(case, "exact", target, outputs, None, record, judged)
+    yield _measured(case, "exact", target, outputs, None, judged)
+
+
+@contextmanager
+def _default_device(target: Target) -> Iterator[None]:
+    """Make tensors on the target's device where none is named."""
+    before = dict(defaults.devices)
+    defaults.devices[target.backend] = target.device
+    try:
+        yield
+    finally:
+        defaults.devices.clear()
+        defaults.devices.update(before)
 
 
 def _identical(got: Array, wanted: Array) -> bool:
@@ -210,7 +241,7 @@ def _identical(got: Array, wanted: Array) -> bool:
     return bool(np.all(same))
 
 
-def _run_trajectory(case: TrajectoryCase, target: Target, record: bool) -> Iterator[Result]:
+def _run_trajectory(case: TrajectoryCase, target: Target) -> Iterator[Result]:
     if target.mode == "compiled":  # training itself decides how it is run
         return
     nn = backends.backend(target.backend)
@@ -230,7 +261,7 @@ def _run_trajectory(case: TrajectoryCase, target: Target, record: bool) -> Itera
         error, bound = path[step]
         return Deviation(error, bound, error / bound if error else 0.0, f"step {step} of {case.steps}")
 
-    result = _measured(case, "trajectory", target, outputs, None, record, judged)
+    result = _measured(case, "trajectory", target, outputs, None, judged)
     yield Result(**{**vars(result), "path": tuple(path)})
 
 
@@ -242,19 +273,21 @@ drifts is exceeded by one more, of a distribution with tails like a normal one, 
 
 @functools.lru_cache(maxsize=64)
 def _expected_trajectory(case: TrajectoryCase, dtype: str) -> tuple[Array, Array]:
-    expected = case.reference(case.steps, lambda x: x)
+    expected: Array = case.reference(case.steps, lambda x: x)
     size = measure.WIDE(np.finfo(dtype).eps) * case.roundings
     drift = np.zeros(len(expected), measure.WIDE)
     for seed in range(DISTURBED):
         generator = np.random.default_rng(seed)
 
         def disturb(x: Array, generator: np.random.Generator = generator) -> Array:
-            return x * (1 + size * generator.uniform(-1, 1, np.shape(x)).astype(measure.WIDE))
+            moved: Array = x * (1 + size * generator.uniform(-1, 1, np.shape(x)).astype(measure.WIDE))
+            return moved
 
         drift = np.maximum(drift, np.max(np.abs(case.reference(case.steps, disturb) - expected), axis=1))
     # No step can be known better than its own numbers are rounded.
     floor = size * np.max(np.abs(expected), axis=1)
-    return expected, SAFETY * np.maximum(np.maximum.accumulate(drift), floor)
+    allowed: Array = SAFETY * np.maximum(np.maximum.accumulate(drift), floor)
+    return expected, allowed
 
 
 def _measured(
@@ -263,7 +296,6 @@ def _measured(
     target: Target,
     outputs: Callable[[], list[Array]],
     expected: Callable[[], Expected] | None,
-    record: bool,
     judged: Callable[[list[Array]], Deviation] | None = None,
 ) -> Result:
     nn, start = backends.backend(target.backend), time.perf_counter()
@@ -300,7 +332,7 @@ def _measured(
         bound=found.bound,
         share=found.share,
         detail=cause if status == KNOWN and cause else found.detail,
-        outputs=tuple(arrays) if record else (),
+        outputs=tuple(arrays),
     )
 
 

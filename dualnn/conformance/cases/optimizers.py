@@ -1,0 +1,316 @@
+"""The optimizers: weights and slots after each of many steps, against their formulas in long double.
+
+Each step is given a gradient of a table, so a rounding error stays what it is, and a small fault of a
+formula shows. The gradients have very different sizes, so that every epsilon counts somewhere.
+
+The formulas are those of the papers named in `dualnn.optimizers`; where Keras departs from them, they are as
+Keras writes them (https://keras.io/api/optimizers/).
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from dualnn import optimizers
+from dualnn.conformance.case import Array, Case, ExactCase, TrajectoryCase
+from dualnn.conformance.measure import WIDE
+from dualnn.protocol import Backend
+
+Disturb = Callable[[Array], Array]
+STEPS = 50
+FULL = 500
+SIZES = (5, 3)
+"""The sizes of two variables."""
+
+
+@functools.cache
+def _gradients(steps: int) -> Array:
+    generator = np.random.default_rng(0)
+    scales = np.asarray([1, 1, 0.1, 1e-3, 1e-6, 1, 1e-3, 1e-6])
+    sizes = 1.2 + np.cos(np.arange(steps) / 8)[:, None]  # so that running maxima and means differ
+    return np.asarray(generator.normal(0.3, 1, (steps, 8)) * scales * sizes, np.float32)
+
+
+START = np.random.default_rng(1).normal(size=8).astype(np.float32)
+
+# ------------------------------------------------------------------ the formulas
+
+
+Slots: TypeAlias = dict[str, Array]
+Constants: TypeAlias = dict[str, Any]
+Rule: TypeAlias = Callable[[Array, Slots, int, Any, Constants, Disturb], Array]
+"""``rule(g, slots, t, rate, constants, disturb)`` changes the slots and returns what is added to a variable.
+
+It disturbs what at most two roundings lead to. What depends on the step number ``t`` is computed on the host.
+"""
+
+
+def _sgd(g: Array, slots: Slots, t: int, rate: Any, c: Constants, disturb: Disturb) -> Array:
+    step = disturb(rate * g)
+    if not c["momentum"]:
+        return -step
+    slots["momentum"] = m = disturb(disturb(c["momentum"] * slots["momentum"]) - step)
+    return disturb(disturb(c["momentum"] * m) - step) if c["nesterov"] else m
+
+
+def _adam(g: Array, slots: Slots, t: int, rate: Any, c: Constants, disturb: Disturb) -> Array:
+    m, v = slots["momentum"], slots["velocity"]
+    slots["momentum"] = m = disturb(m + c["1 - beta_1"] * disturb(g - m))
+    slots["velocity"] = v = disturb(v + c["1 - beta_2"] * disturb(disturb(g**2) - v))
+    if c["amsgrad"]:
+        slots["velocity_hat"] = v = np.maximum(slots["velocity_hat"], v)
+    one, two = (1 - WIDE(c["exactly"][beta]) ** t for beta in ("beta_1", "beta_2"))
+    return -disturb(disturb(disturb(rate * np.sqrt(two) / one) * m) / disturb(np.sqrt(v) + c["epsilon"]))
+
+
+def _adamax(g: Array, slots: Slots, t: int, rate: Any, c: Constants, disturb: Disturb) -> Array:
+    m = slots["momentum"]
+    slots["momentum"] = m = disturb(m + c["1 - beta_1"] * disturb(g - m))
+    slots["norm"] = u = np.maximum(disturb(c["beta_2"] * slots["norm"]), np.abs(g))
+    one = 1 - WIDE(c["exactly"]["beta_1"]) ** t
+    return -disturb(disturb(disturb(rate / one) * m) / disturb(u + c["epsilon"]))
+
+
+def _rmsprop(g: Array, slots: Slots, t: int, rate: Any, c: Constants, disturb: Disturb) -> Array:
+    def mean(old: Array, new: Array) -> Array:
+        return disturb(disturb(c["rho"] * old) + disturb(c["1 - rho"] * new))
+
+    slots["velocity"] = v = mean(slots["velocity"], disturb(g**2))
+    if c["centered"]:
+        slots["average_gradient"] = mean(slots["average_gradient"], g)
+        v = disturb(v - disturb(slots["average_gradient"] ** 2))
+    step = disturb(disturb(rate * g) / disturb(np.sqrt(v + c["epsilon"])))
+    if c["momentum"]:
+        slots["momentum"] = step = disturb(disturb(c["momentum"] * slots["momentum"]) + step)
+    return -step
+
+
+def _adagrad(g: Array, slots: Slots, t: int, rate: Any, c: Constants, disturb: Disturb) -> Array:
+    slots["accumulator"] = a = disturb(slots["accumulator"] + disturb(g**2))
+    return -disturb(disturb(rate * g) / disturb(np.sqrt(a + c["epsilon"])))
+
+
+# class: (its formula, Keras's default arguments, its slots in their beginning)
+_RULES: dict[str, tuple[Rule, Constants, dict[str, float]]] = {
+    "SGD": (_sgd, {"momentum": 0.0, "nesterov": False}, {"momentum": 0}),
+    "Adam": (
+        _adam,
+        {"learning_rate": 0.001, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7, "amsgrad": False},
+        {"momentum": 0, "velocity": 0, "velocity_hat": 0},
+    ),
+    "RMSprop": (
+        _rmsprop,
+        {"learning_rate": 0.001, "rho": 0.9, "momentum": 0.0, "epsilon": 1e-7, "centered": False},
+        {"average_gradient": 0, "momentum": 0, "velocity": 0},
+    ),
+    "Adagrad": (
+        _adagrad,
+        {"learning_rate": 0.001, "initial_accumulator_value": 0.1, "epsilon": 1e-7},
+        {"accumulator": 0.1},
+    ),
+    "Adamax": (
+        _adamax,
+        {"learning_rate": 0.001, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7},
+        {"momentum": 0, "norm": 0},
+    ),
+}
+_RULES["AdamW"] = (_adam, {**_RULES["Adam"][1], "weight_decay": 0.004}, _RULES["Adam"][2])
+
+
+def _clipped(g: Array, c: dict[str, Any], disturb: Disturb) -> Array:
+    parts = np.split(g, [SIZES[0]])
+    if c.get("clipvalue"):
+        return np.clip(g, -c["clipvalue"], c["clipvalue"])
+    if c.get("global_clipnorm"):
+        parts = [g]
+    limit = c.get("global_clipnorm") or c.get("clipnorm")
+    if not limit:
+        return g
+    norms = [disturb(np.sqrt(disturb(np.sum(disturb(p**2), keepdims=True)))) for p in parts]
+    return np.concatenate(
+        [disturb(p * disturb(np.minimum(limit / norm, 1))) for p, norm in zip(parts, norms, strict=True)]
+    )
+
+
+def _reference(name: str, given: dict[str, Any], used: tuple[str, ...]) -> Callable[[int, Disturb], Array]:
+    rule, defaults, start = _RULES[name]
+
+    def reference(steps: int, disturb: Disturb) -> Array:
+        exact = {"learning_rate": 0.01, **defaults, **given}
+        numbers = {k: WIDE(x) for k, x in exact.items() if isinstance(x, float)}
+        numbers |= {f"1 - {k}": 1 - x for k, x in numbers.items() if k.startswith(("beta", "rho"))}
+        # Constants are rounded once, and the same in every step.
+        c = {**exact, **{k: disturb(np.asarray(x)) for k, x in numbers.items()}, "exactly": exact}
+        w = START.astype(WIDE)
+        slots = {slot: np.full(8, WIDE(c.get("initial_accumulator_value", start[slot]))) for slot in used}
+        rows = [np.concatenate([w, *(slots[slot] for slot in used)])]
+        for t, g in enumerate(_gradients(steps).astype(WIDE), 1):
+            rate = c["learning_rate"]
+            if callable(rate):
+                rate = WIDE(0.05) * WIDE(0.5) ** (WIDE(t - 1) / 10)
+            if c.get("weight_decay"):
+                w = disturb(w - disturb(w * disturb(rate * c["weight_decay"])))
+            w = disturb(w + rule(_clipped(g, c, disturb), slots, t, disturb(rate), c, disturb))
+            rows.append(np.concatenate([w, *(slots[slot] for slot in used)]))
+        return np.stack(rows)
+
+    return reference
+
+
+def _run(name: str, given: dict[str, Any], used: tuple[str, ...]) -> Callable[..., Array]:
+    def run(nn: Backend, dtype: str, device: str, steps: int) -> Array:
+        def native(numbers: Array) -> list[Any]:
+            return [nn.asarray(part, dtype=dtype, device=device) for part in np.split(numbers, [SIZES[0]])]
+
+        variables = [nn.Variable(part) for part in native(START)]
+        optimizer = getattr(optimizers, name)(**given)
+        optimizer.slots = optimizer.init(nn, variables)
+
+        def row() -> Array:
+            slots = [[state[slot] for state in optimizer.slots] for slot in used]
+            return np.concatenate([nn.to_numpy(x) for part in (variables, *slots) for x in part])
+
+        rows = [row()]
+        for g in _gradients(steps):
+            optimizer.apply(native(g), variables)
+            rows.append(row())
+        if any(tuple(sorted(state)) != used for state in optimizer.slots):
+            raise ValueError(f"expected slots {used}, got {[sorted(state) for state in optimizer.slots]}")
+        return np.stack(rows)
+
+    return run
+
+
+def _case(name: str, variant: str, given: dict[str, Any], steps: int = STEPS) -> Case:
+    _, defaults, slots = _RULES[name]
+    settings = {**defaults, **given}
+    unused = {slot for slot in slots if slot == "momentum" and not settings.get("momentum", True)}
+    unused |= {"velocity_hat"} if not settings.get("amsgrad") else set()
+    unused |= {"average_gradient"} if not settings.get("centered") else set()
+    used = tuple(sorted(set(slots) - unused))
+    return TrajectoryCase(
+        name=f"optimizers.{name}",
+        variant=variant or ("" if steps == STEPS else f"{steps} steps"),
+        run=_run(name, given, used),
+        reference=_reference(name, given, used),
+        roundings=2,
+        steps=steps,
+        level="quick" if steps == STEPS else "full",
+        reason="at most 2 roundings lead from one intermediate number to the next; each is disturbed by 2",
+    )
+
+
+_DECAYING = optimizers.schedules.ExponentialDecay(0.05, 10, 0.5)
+# class: {variant: arguments}
+_TABLE: dict[str, dict[str, dict[str, Any]]] = {
+    "SGD": {
+        "": {},
+        "momentum": {"momentum": 0.9},
+        "nesterov": {"momentum": 0.9, "nesterov": True},
+        "nesterov without momentum": {"nesterov": True},
+    },
+    "Adam": {
+        "": {},
+        "other betas": {"beta_1": 0.7, "beta_2": 0.8, "learning_rate": 0.05},
+        "no betas": {"beta_1": 0.0, "beta_2": 0.0, "epsilon": 0.01},
+        "epsilon": {"epsilon": 0.01, "learning_rate": 0.05},
+        "amsgrad": {"beta_2": 0.8, "learning_rate": 0.05, "amsgrad": True},
+    },
+    "AdamW": {"": {}, "decay and rate": {"weight_decay": 0.5, "learning_rate": 0.05}},
+    "RMSprop": {
+        "": {},
+        "rho and epsilon": {"rho": 0.6, "epsilon": 0.01, "learning_rate": 0.05},
+        "momentum": {"momentum": 0.9},
+        "centered": {"centered": True},
+        "centered, momentum": {"centered": True, "momentum": 0.5, "learning_rate": 0.05},
+    },
+    "Adagrad": {
+        "": {},
+        "from 0": {"initial_accumulator_value": 0.0, "learning_rate": 0.5},
+        "epsilon": {"epsilon": 0.01, "learning_rate": 0.5},
+    },
+    "Adamax": {
+        "": {},
+        "other betas": {"beta_1": 0.7, "beta_2": 0.8, "epsilon": 0.01, "learning_rate": 0.05},
+    },
+}
+_FOR_ALL: dict[str, dict[str, Any]] = {
+    "weight_decay": {"weight_decay": 0.1, "learning_rate": 0.05},
+    "clipnorm": {"clipnorm": 1.5},
+    "clipvalue": {"clipvalue": 0.5},
+    "global_clipnorm": {"global_clipnorm": 1.5},
+    "schedule": {"learning_rate": _DECAYING},
+}
+
+CASES: list[Case] = []
+for _name, _variants in _TABLE.items():
+    CASES += [_case(_name, variant, given) for variant, given in {**_variants, **_FOR_ALL}.items()]
+    CASES.append(_case(_name, "", {}, FULL))
+
+# ------------------------------------------------------------------ what all optimizers share
+
+
+class _Signs(optimizers.Optimizer):
+    """An optimizer of a user's own, all of whose numbers are small integers."""
+
+    slot_names = ("seen",)
+    slot_start = 2.0
+
+    def update_one(
+        self, nn: Backend, variable: Any, gradient: Any, slots: Any, scalars: Any
+    ) -> tuple[Any, dict[str, Any]]:
+        return variable - gradient / nn.abs(gradient) * scalars["learning_rate"], {"seen": slots["seen"] + 1}
+
+
+def _own(nn: Backend, dtype: str) -> dict[str, Any]:
+    def native(numbers: list[float]) -> Any:
+        return nn.asarray(numbers, dtype=dtype)
+
+    variables = [nn.Variable(native([1.0, 2.0])), nn.Variable(native([3.0]))]
+    optimizer = _Signs(2.0)
+    optimizer.apply([native([0.1, -7.0]), None], variables)
+    optimizer.apply_gradients([(native([0.5, -7.0]), variables[0]), (native([0.5]), variables[1])])
+    assert optimizer.slots is not None
+    return {
+        "first": variables[0],
+        "second, without a gradient at first": variables[1],
+        "slots": nn.concat([state["seen"] for state in optimizer.slots]),
+        "iterations": nn.asarray(optimizer.iterations),
+    }
+
+
+def _get(nn: Backend, dtype: str) -> dict[str, Any]:
+    def named(name: str) -> bool:
+        cls = getattr(optimizers, name)
+        one = cls()
+        made = [type(optimizers.get(x)) is cls for x in (name, name.lower(), cls)]
+        return all(made) and optimizers.get(one) is one
+
+    return {name: nn.asarray(named(name)) for name in _TABLE}
+
+
+CASES += [
+    ExactCase(
+        name="optimizers.Optimizer",
+        variant="one of a user's own",
+        run=_own,
+        expected={
+            "first": [-3.0, 6.0],
+            "second, without a gradient at first": [1.0],
+            "slots": [4.0, 4.0, 3.0],
+            "iterations": 2,
+        },
+        reason="sums of small integers; without a gradient a variable and its slots stay, as documented",
+    ),
+    ExactCase(
+        name="optimizers.get",
+        run=_get,
+        expected=dict.fromkeys(_TABLE, True),
+        dtypes=("float32",),
+        reason="documented",
+    ),
+]
