@@ -379,7 +379,7 @@ class _Judge:
         if more and self.copies == COPIES:
             self._look(more)
         # no number can be known better than it is rounded; kernels flush the smallest ones to zero
-        floor = self.eps * float(np.max(np.abs(value), initial=0.0))
+        floor = self.eps * float(np.max(np.abs(value[np.isfinite(value)]), initial=0.0))
         return SAFETY * self.sums[i] * (self.spread[i] + floor) + float(np.finfo(value.dtype).smallest_normal)
 
     def _look(self, copies: int) -> None:

@@ -47,6 +47,8 @@ def conform(
     for path in (report, json, junit, record_to):
         if path is not None and not path.absolute().parent.is_dir():  # before the work, not after it
             raise FileNotFoundError(f"{path}: there is no folder {path.parent}; make it first")
+    # Tiny operations gain nothing by threads, which wait for each other; set before a framework is imported.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     with _progress() as progress:
         found = suites.conform(
             backend,

@@ -20,6 +20,7 @@ class Known:
         link: where that is documented or reported; empty if nowhere.
         kinds: what of the case it concerns; all if empty.
         modes: how the case is run where it shows; all if empty.
+        dtypes: in which it shows; all if empty.
     """
 
     case: str
@@ -28,6 +29,7 @@ class Known:
     link: str = ""
     kinds: tuple[str, ...] = ()
     modes: tuple[str, ...] = ()
+    dtypes: tuple[str, ...] = ()
 
 
 KNOWN: list[Known] = [
@@ -65,6 +67,82 @@ KNOWN: list[Known] = [
         "tensorflow",
         "gives the image's shape instead of the output's in float32, where oneDNN computes it",
     ),
+    Known(
+        "maximum: gradient at ties",
+        "tensorflow",
+        "gives the gradient at ties to the first argument, where PyTorch shares it",
+        "https://github.com/tensorflow/swift-apis/issues/479",
+    ),
+    Known(
+        "minimum: gradient at ties",
+        "tensorflow",
+        "gives the gradient at ties to the first argument, where PyTorch shares it",
+        "https://github.com/tensorflow/swift-apis/issues/479",
+    ),
+    Known(
+        "pow: gradient of the power 0 at 0",
+        "tensorflow",
+        "multiplies the exponent 0 by x**-1, which is infinite at 0: NaN",
+        "https://github.com/tensorflow/tensorflow/issues/35011",
+    ),
+    Known(
+        "where: gradient with an infinite slope not taken",
+        "torch",
+        "multiplies the slope of what is not taken by 0; inf * 0 is NaN",
+        "https://github.com/pytorch/pytorch/issues/187297",
+    ),
+    Known(
+        "argmax: NaN",
+        "tensorflow",
+        "finds the largest number where there is NaN, which the standard leaves open",
+        "https://github.com/tensorflow/tensorflow/issues/118177",
+    ),
+    Known(
+        "argmin: NaN",
+        "tensorflow",
+        "finds the smallest number where there is NaN, which the standard leaves open",
+        "https://github.com/tensorflow/tensorflow/issues/118177",
+    ),
+    Known(
+        "prod: complex",
+        "tensorflow",
+        "differentiates the cumprod in its gradient without conjugates",
+        "https://github.com/tensorflow/tensorflow/issues/12514",
+        kinds=("second derivative",),
+    ),
+    Known(
+        "prod: with a zero",
+        "tensorflow",
+        "divides by the factors where it differentiates the cumprod in its gradient, by 0 with result 0",
+        "https://github.com/tensorflow/tensorflow/issues/61117",
+        kinds=("second derivative",),
+    ),
+    Known(
+        "linalg.det: complex",
+        "tensorflow",
+        "multiplies the gradient by the determinant and not by its conjugate",
+        "https://github.com/tensorflow/tensorflow/blob/v2.21.0/tensorflow/python/ops/linalg_grad.py",
+        kinds=("gradient",),
+    ),
+    Known(
+        "linalg.slogdet: complex",
+        "tensorflow",
+        "takes the sign of a complex determinant for a constant",
+        "https://github.com/tensorflow/tensorflow/blob/v2.21.0/tensorflow/python/ops/linalg_grad.py",
+        kinds=("gradient",),
+    ),
+    Known(
+        "linalg.det: gradient at a singular matrix",
+        "torch",
+        "multiplies the inverse of a matrix close by with the determinant 0: zeros for the cofactors",
+        "https://github.com/pytorch/pytorch/issues/104675",
+    ),
+    Known(
+        "linalg.det: gradient at a singular matrix",
+        "tensorflow",
+        "inverts the matrix, which is an error",
+        "https://github.com/tensorflow/tensorflow/issues/119477",
+    ),
 ]
 
 
@@ -75,6 +153,7 @@ def cause(case: str, kind: str, target: Target) -> str | None:
             (one.case, one.backend) == (case, target.backend)
             and kind in (one.kinds or (kind,))
             and target.mode in (one.modes or (target.mode,))
+            and target.dtype in (one.dtypes or (target.dtype,))
         ):
             return f"{one.cause} ({one.link})" if one.link else one.cause
     return None

@@ -31,7 +31,7 @@ MODULES: dict[str, ModuleType] = {
     "optimizers": optimizers,
     "random": random,
     "regularizers": regularizers,
-    "schedules": schedules,
+    "optimizers.schedules": schedules,
 }
 
 WITHOUT_NUMBERS = {
@@ -49,7 +49,9 @@ WITHOUT_NUMBERS = {
     "optimizers.Optimizer": "the base class",
     "optimizers.get": "finds an optimizer by its name",
     "regularizers.get": "finds a regularizer by its name",
-    "schedules.LearningRateSchedule": "the base class",
+    "optimizers.schedules.LearningRateSchedule": "the base class",
+    "dtype": "finds a data type by its name; the cases name data types by it",
+    "dtype_name": "tells the name of a data type, which every measurement asks for",
     "native_module": "shares variables with native code, tested with the models",
 }
 """Public names that compute nothing of their own, with the reason."""

@@ -11,7 +11,7 @@ from rich.table import Table
 from dualnn.conformance.runner import BAD, KNOWN, Result
 from dualnn.conformance.suite import Report
 
-SHOWN = 20
+SHOWN = 40
 
 
 def show(report: Report, console: Console) -> None:
@@ -85,8 +85,20 @@ def _results(title: str, results: list[Result]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, title=title)
     for column in ("case", "what", "where", "ULP", "of", "detail"):
         table.add_column(column, overflow="fold")
-    for r in results[:SHOWN]:
-        table.add_row(r.case, r.kind, str(r.target), ulps(r.error), ulps(r.bound), r.detail)
-    if len(results) > SHOWN:
-        table.add_row(f"and {len(results) - SHOWN} more", "", "", "", "", "")
+    groups = _together(results)
+    for group in groups[:SHOWN]:
+        r = max(group, key=lambda r: r.share)
+        dtypes, modes = (sorted({getattr(r.target, part) for r in group}) for part in ("dtype", "mode"))
+        where = f"{place(r)}, {' and '.join(dtypes)}, {' and '.join(modes)}"
+        table.add_row(r.case, r.kind, where, ulps(r.error), ulps(r.bound), r.detail)
+    if len(groups) > SHOWN:
+        table.add_row(f"and {len(groups) - SHOWN} more, in --report and --json", "", "", "", "", "")
     return table
+
+
+def _together(results: list[Result]) -> list[list[Result]]:
+    """Return the results in groups of those that differ in dtype and mode only."""
+    groups: dict[tuple[str, str, str], list[Result]] = {}
+    for result in results:
+        groups.setdefault((result.case, result.kind, place(result)), []).append(result)
+    return list(groups.values())

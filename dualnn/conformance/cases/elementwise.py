@@ -697,7 +697,7 @@ CASES: list[Case] = [
         "",
         lambda nn, dtype: nn.nextafter(*(nn.asarray(x, dtype=dtype) for x in _NEXT)),
         _neighbours,
-        "IEEE 754",
+        "IEEE 754: the neighbouring number",
     ),
     exact(
         "round",

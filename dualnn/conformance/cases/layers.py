@@ -11,8 +11,8 @@ those of `cases.neural`. Roundings are counted as there.
 from __future__ import annotations
 
 import functools
-import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -39,9 +39,8 @@ def _built(make: Maker, backend: str, device: str, dtype: str, shapes: Any) -> L
     layer: Layer = make().on(backend, device=device, dtype=dtype)
     zeros = [np.zeros(shape, dtype) for shape in shapes]
     # In a thread of its own, as this one may be in the middle of compiling, where no variable can be made.
-    thread = threading.Thread(target=layer, args=(zeros if len(zeros) > 1 else zeros[0],))
-    thread.start()
-    thread.join()
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(layer, zeros if len(zeros) > 1 else zeros[0]).result()
     return layer
 
 

@@ -242,7 +242,7 @@ EDGES: list[tuple[str, str, dict[str, Any], Any, Any, Any, str]] = [
     ("softplus", "special values", {}, [INF, -INF, NAN], [INF, 0.0, NAN], None, LIMITS),
     ("softmax", "equal large numbers", {}, [1e30] * 4, [0.25] * 4, [0.0] * 4, LIMITS),
     ("softmax", "of minus infinity", {}, [-INF, 2.0, 2.0], [0.0, 0.5, 0.5], None, LIMITS),
-    ("softmax", "of nothing but minus infinity", {}, [-INF, -INF], [NAN, NAN], None, "0 / 0"),
+    ("softmax", "of nothing but minus infinity", {}, [-INF, -INF], [NAN, NAN], None, "0 / 0, which is NaN"),
     ("softmax", "of NaN", {}, [NAN, 1.0], [NAN, NAN], None, LIMITS),
     ("softmax", "of no rows", {}, np.zeros((0, 3)), np.zeros((0, 3)), np.zeros((0, 3)), "nothing of nothing"),
     ("log_softmax", "far apart", {}, [0.0, -1e4], [0.0, -1e4], None, LIMITS),

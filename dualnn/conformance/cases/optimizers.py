@@ -311,6 +311,6 @@ CASES += [
         run=_get,
         expected=dict.fromkeys(_TABLE, True),
         dtypes=("float32",),
-        reason="documented",
+        reason="as its docstring says",
     ),
 ]

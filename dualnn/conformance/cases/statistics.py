@@ -162,6 +162,18 @@ CASES: list[Case] = [
     _cumulative("cumulative_prod", "", np.cumprod, 2),
     _cumulative("cumulative_prod", "axis", lambda x: np.cumprod(x, axis=1), 2, axis=-1),
     _cumulative("cumulative_prod", "initial", _with_initial(np.cumprod, 1), 2, axis=0, include_initial=True),
+    *(
+        FunctionCase(
+            name=name,
+            variant="with a zero",
+            run=lambda nn, x, name=name: getattr(nn, name)(x),
+            reference=reference,
+            inputs=(np.array([2.0, 0.0, 3.0, -1.5]),),
+            roundings=3,
+            reason=_PRODUCT,
+        )
+        for name, reference in (("prod", np.prod), ("cumulative_prod", np.cumprod))
+    ),
     # Edges.
     *(
         exact(

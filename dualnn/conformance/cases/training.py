@@ -1,9 +1,9 @@
 """Training: the weights after each step, against forward and backward passes written by hand.
 
 There are three networks: ``softmax(x @ W2 + b2)``; the same of ``tanh(x @ W1 + b1)``; and one with a
-normalization before the tanh and dropout after it. The formulas are those of Goodfellow, Bengio and Courville,
-Deep Learning, section 6.5, and of Ioffe and Szegedy (2015). The weights that they start with and the data are
-exact in float32.
+normalization before the tanh and dropout after it. The formulas are those of Goodfellow, Bengio and
+Courville, Deep Learning, section 6.5, and of Ioffe and Szegedy (2015). The weights that they start with and
+the data are exact in float32.
 """
 
 from __future__ import annotations

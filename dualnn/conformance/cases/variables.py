@@ -42,7 +42,7 @@ def _yes(nn: Backend, answers: Mapping[str, bool]) -> Answers:
     return {question: nn.asarray(answer) for question, answer in answers.items()}
 
 
-DOCUMENTED = "documented"
+DOCUMENTED = "as its docstring says"
 
 # ------------------------------------------------------------------ variables
 

@@ -31,7 +31,6 @@ from numpy import (  # noqa: F401 (the namespace of the array API standard)
     exp,
     expand_dims,
     expm1,
-    fft,
     float32,
     float64,
     floor,
@@ -44,7 +43,6 @@ from numpy import (  # noqa: F401 (the namespace of the array API standard)
     isinf,
     isnan,
     less,
-    linalg,
     log,
     log1p,
     log2,
@@ -71,7 +69,6 @@ from numpy import (  # noqa: F401 (the namespace of the array API standard)
     signbit,
     sin,
     sinh,
-    sort,
     sqrt,
     square,
     squeeze,
@@ -90,9 +87,19 @@ name = "numpy"
 CPU = "cpu"
 
 
+def _native(dtype):
+    if dtype == "bfloat16":
+        raise NotImplementedError("NumPy has no bfloat16")
+    return None if dtype is None else np.dtype(dtype)
+
+
+def dtype(dtype, /):
+    return _native(dtype)
+
+
 def asarray(obj, /, *, dtype=None, device=None, copy=None):
-    array = np.asarray(obj, dtype=dtype, copy=copy)
-    is_default = dtype is None and array.dtype == np.float64 and not isinstance(obj, np.ndarray)
+    array = np.asarray(obj, dtype=_native(dtype), copy=copy)
+    is_default = dtype is None and array.dtype == np.float64 and not hasattr(obj, "dtype")
     return array.astype(np.float32) if is_default else array
 
 
@@ -141,10 +148,6 @@ def to_numpy(x, /):
     return np.array(x)
 
 
-def dtype(dtype, /):
-    return None if dtype is None else np.dtype(dtype)
-
-
 def dtype_name(dtype, /):
     return np.dtype(dtype).name
 
@@ -162,7 +165,7 @@ def devices():
 
 
 def canonical_device(device, /):
-    if device != CPU:
+    if str(device).lower() != CPU:
         raise ValueError(f"expected {CPU!r}, got {device!r}")
     return CPU
 
