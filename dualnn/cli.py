@@ -125,7 +125,7 @@ def compare(
     ] = None,
     on: Annotated[
         list[str] | None,
-        typer.Option(help="A backend, or backend:device, as torch:cuda; twice. By default both."),
+        typer.Option(help="A backend, or backend:device; twice. By default the two that are installed."),
     ] = None,
     dtype: Annotated[str, typer.Option(help="The floating-point type: float32 or float64.")] = "float32",
     steps: Annotated[int, typer.Option(help="Also train both in lockstep for so many steps.")] = 0,
@@ -137,7 +137,8 @@ def compare(
     """Run a model of yours on two backends or devices, and compare it layer by layer, in ULP."""
     places = [place.partition(":")[::2] for place in on or backends.available()]
     if len(places) != 2:
-        raise ValueError(f"expected two backends to compare, got {len(places)}: --on torch --on tensorflow")
+        known = " ".join(f"--on {name}" for name in backends.registered())
+        raise ValueError(f"expected two backends to compare, got {len(places)}; for example {known}")
     (first, second), x = places, _array(data, seed)
     y = None if targets is None else np.load(targets, allow_pickle=False)
     random.seed(seed)

@@ -32,6 +32,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from dualnn import optimizers, random
+from dualnn.backends import available
 from dualnn.compare import objective_of, ulp
 from dualnn.layers import tree
 from dualnn.layers.layer import Layer
@@ -126,7 +127,7 @@ def lockstep(
     *,
     loss: Any,
     optimizer: Any = "adam",
-    backends: Sequence[str | tuple[str, str]] = ("torch", "tensorflow"),
+    backends: Sequence[str | tuple[str, str]] | None = None,
     steps: int = 10,
     batch_size: int = 32,
     seed: int = 0,
@@ -146,7 +147,8 @@ def lockstep(
         y: targets, likewise.
         loss: a name, a loss or a function; for several outputs a list or a dictionary of them.
         optimizer: a name, or an optimizer, which is copied and begins anew.
-        backends: two names of backends, or pairs of a backend's and a device's name.
+        backends: two names of backends, or pairs of a backend's and a device's name. None: the first two
+            that are installed.
         steps: how many steps at most.
         batch_size: samples a step.
         seed: fixes the shuffles and masks, and the initial weights of a model that is not built.
@@ -170,6 +172,7 @@ def lockstep(
     >>> report.fault is None, len(report.steps)
     (True, 3)
     """
+    backends = available()[:2] if backends is None else backends
     if len(backends) != 2:
         raise ValueError(f"expected two backends, got {list(backends)}")
     root = model if isinstance(model, Layer) else model()

@@ -48,10 +48,10 @@ def conv2d(x, kernel, /, *, strides, padding, dilation, groups):
         )
     padding = _native_padding(padding)
     if (groups == 1 and max(dilation) == 1) or _has_all_gradients(x.dtype):
-        return tf.nn.conv2d(x, kernel, strides, padding, dilations=dilation)
+        return _convolved(x, kernel, strides, padding, dilation)
     kernel = _spread(kernel, dilation)
     parts = zip(tf.split(x, groups, -1), tf.split(kernel, groups, -1), strict=True)
-    return tf.concat([tf.nn.conv2d(image, part, strides, padding) for image, part in parts], -1)
+    return tf.concat([_convolved(image, part, strides, padding, (1, 1)) for image, part in parts], -1)
 
 
 def elu(x, /, alpha=1.0):
@@ -240,6 +240,21 @@ def _has_all_gradients(dtype):
         except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError):
             return False
     return True
+
+
+def _convolved(x, kernel, strides, padding, dilation):
+    if kernel.shape[2] > 1 or strides[0] > 1 or strides[1] == 1:
+        return tf.nn.conv2d(x, kernel, strides, padding, dilations=dilation)
+    # Of one channel, with strides along the rows only, oneDNN computes some narrow images wrong, in float32:
+    # numbers from elsewhere in memory. With height and width exchanged it does not.
+    turned = tf.nn.conv2d(
+        _turned(x), tf.transpose(kernel, (1, 0, 2, 3)), strides[::-1], padding, dilations=dilation[::-1]
+    )
+    return _turned(turned)
+
+
+def _turned(images):
+    return tf.transpose(images, (0, 2, 1, 3))
 
 
 def _spread(kernel, dilation):

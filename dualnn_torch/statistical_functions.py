@@ -86,7 +86,8 @@ def var(x, /, *, axis=None, correction=0.0, keepdims=False):
     if axis == ():
         return var(x.unsqueeze(-1), axis=-1, correction=correction)
     axes = tuple(range(x.ndim)) if axis is None else (axis,) if isinstance(axis, int) else axis
-    if math.prod([x.shape[one] for one in axes]) <= correction:  # of which torch warns, and makes infinities
+    count = math.prod([x.shape[one] for one in axes])
+    if count <= correction or x.numel() == 0:  # of which torch warns, and makes infinities
         return torch.full_like(torch.sum(x, axes, keepdims), torch.nan)
     return torch.var(x, axes, correction=correction, keepdim=keepdims)
 

@@ -14,7 +14,7 @@ import dualnn as dn
 from dualnn.defaults import defaults
 
 BACKENDS = ("torch", "tensorflow")
-collect_ignore = ["array_api"]  # a script, and what it needs of the public suite
+collect_ignore = ["array_api", "numpy_backend"]  # for processes of their own
 
 
 @pytest.fixture(params=BACKENDS)

@@ -301,3 +301,21 @@ def test_images_stay_channels_last_in_memory():
         assert y.is_contiguous()
         assert nn.max_pool2d(y, pool_size=(2, 2), **arguments).is_contiguous()
         assert isinstance(y, torch.Tensor)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("strides", [(1, 2), (1, 3), (2, 1), (2, 2)])
+@pytest.mark.parametrize("groups", [1, 2])
+def test_convolution_of_narrow_images(nn, groups, strides, dtype):
+    # TensorFlow's oneDNN kernel takes numbers from elsewhere in memory for strides along the rows only.
+    x = np.arange(1.0, 1 + 2 * 2 * 1 * groups).reshape(2, 2, 1, groups)
+    kernel = np.ones((1, 2, 1, groups))
+    y = nn.conv2d(
+        nn.asarray(x, dtype=dtype),
+        nn.asarray(kernel, dtype=dtype),
+        strides=strides,
+        padding="same",
+        dilation=(1, 1),
+        groups=groups,
+    )
+    np.testing.assert_array_equal(nn.to_numpy(y), x[:, :: strides[0]])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import mpmath
 import numpy as np
 import pytest
@@ -37,7 +39,7 @@ def test_1000_models_differ_by_rounding_only(description):
 def test_every_layer_is_drawn_with_every_activation():
     kinds = set()
 
-    @settings(max_examples=200, phases=[Phase.generate], **DRAWING)
+    @settings(max_examples=600, phases=[Phase.generate], **DRAWING)
     @given(models())
     def draw(description):
         kinds.update(node.layer for node in description.nodes)
@@ -64,7 +66,7 @@ def test_a_planted_fault_shrinks_to_a_small_model_whose_code_shows_it(monkeypatc
     code = str(caught.value)
     assert code.count("dn.layers.") == 1
     assert "activation='gelu'" in code
-    assert "# tensorflow, float32, in inference: output 0 differs from the reference by" in code
+    assert re.match(r"# tensorflow, float(32|64), in inference: output 0 differs from the reference by", code)
     capsys.readouterr()
     exec(code, {})
     output = capsys.readouterr().out

@@ -168,4 +168,6 @@ def test_the_core_names_no_framework_but_in_the_help_texts_of_backends():
         for path in core.rglob("*.py")
         if re.search(r"\b(torch|pytorch|tensorflow|tf)\b", path.read_text(), flags=re.IGNORECASE)
     ]
-    assert naming == ["backends.py"]
+    # The list of disagreements is about frameworks; the cases name sources of formulas and of accuracies.
+    about_them = {"conformance/known.py"} | {name for name in naming if name.startswith("conformance/cases/")}
+    assert sorted(set(naming) - about_them) == ["backends.py"]

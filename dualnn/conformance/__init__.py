@@ -4,7 +4,7 @@
     pytest --pyargs dualnn.conformance      # as tests
 
     from dualnn.conformance import conform
-    report = conform(["torch", "tensorflow"], level="quick")
+    report = conform(level="quick")
     report.passed, report.bad, report.known
 
 A case (`case.py`) says what is run, what a reference of higher precision gives, and how many roundings

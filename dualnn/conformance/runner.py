@@ -163,12 +163,15 @@ def _derived(nn: Backend, case: FunctionCase, order: int) -> Callable[..., Any]:
     if order == 0:
         return case.run
     lower, by = _derived(nn, case, order - 1), tuple(measure.differentiable(case))
+    # Of the reference, as a compiler may not know the shapes.
+    results = measure.leaves(case.reference(*case.inputs)) if order == 1 else (case.inputs[i] for i in by)
+    shapes = [np.shape(result) for result in results]
 
     def function(nn: Backend, *tensors: Any) -> Any:
         def loss(*tensors: Any) -> Any:
             total = None
             for which, y in enumerate(measure.leaves(lower(nn, *tensors))):
-                term = _weighted_sum(nn, y, which)
+                term = _weighted_sum(nn, y, shapes[which], which)
                 total = term if total is None else total + term
             return total
 
@@ -177,10 +180,9 @@ def _derived(nn: Backend, case: FunctionCase, order: int) -> Callable[..., Any]:
     return function
 
 
-def _weighted_sum(nn: Backend, y: Any, which: int) -> Any:
+def _weighted_sum(nn: Backend, y: Any, shape: tuple[int, ...], which: int) -> Any:
     dtype = nn.dtype_name(y.dtype)
     is_complex = dtype.startswith("complex")
-    shape = tuple(int(size) for size in y.shape)
     weights = measure.weights_like(np.zeros(shape, "complex128" if is_complex else "float64"), which)
     weights = nn.asarray(weights.astype(dtype), device=nn.device(y))
     return nn.sum(nn.real(y * weights) if is_complex else y * weights)

@@ -115,8 +115,9 @@ def conform(
     Raises:
         ValueError: an unknown level, or no case that is selected.
 
+    >>> import dualnn as dn
     >>> from dualnn.conformance import conform
-    >>> conform(["torch"], select=["losses.Huber"]).passed
+    >>> conform(dn.available()[:1], select=["losses.Huber"]).passed
     True
     """
     if level not in ("quick", "full"):
