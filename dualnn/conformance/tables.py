@@ -8,10 +8,11 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from dualnn.conformance.runner import BAD, KNOWN, Result
+from dualnn.conformance.runner import BAD, PASSED, Result
 from dualnn.conformance.suite import Report
 
 SHOWN = 40
+WIDEST = 28
 
 
 def show(report: Report, console: Console) -> None:
@@ -39,8 +40,9 @@ def verdict(report: Report) -> str:
 
 
 def worst(results: Iterable[Result]) -> Result | None:
-    """Return the result that takes the largest share of its bound."""
-    return max((r for r in results if r.error or r.status in BAD), key=lambda r: r.share, default=None)
+    """Return the result that takes the largest share of its bound, of those without a known cause."""
+    judged = (r for r in results if r.status in BAD or (r.status == PASSED and r.error))
+    return max(judged, key=lambda r: r.share, default=None)
 
 
 def places(report: Report) -> list[str]:
@@ -60,11 +62,11 @@ def ulps(number: float) -> str:
 
 def _subjects(report: Report) -> Table:
     table = Table(box=box.SIMPLE_HEAD, title="The worst of each subject: error in ULP, of what is allowed")
-    table.add_column("subject")
-    table.add_column("measured", justify="right")
+    table.add_column("subject", no_wrap=True)
+    table.add_column("measured", justify="right", no_wrap=True)
     for one in places(report):
         table.add_column(one, justify="right", no_wrap=True)
-        table.add_column("in", style="dim", overflow="ellipsis", no_wrap=True)
+        table.add_column("in", style="dim")
     for subject, results in report.by_subject().items():
         cells = []
         for one in places(report):
@@ -72,13 +74,17 @@ def _subjects(report: Report) -> Table:
             if found is None:
                 cells += ["0", ""]
             else:
-                style = "red" if found.status in BAD else "yellow" if found.status == KNOWN else "none"
+                style = "red" if found.status in BAD else "none"
                 cells += [
                     f"[{style}]{ulps(found.error)}[/] [dim]of {ulps(found.bound)}[/]",
-                    f"{found.case}, {found.kind}",
+                    _shortened(f"{found.case}, {found.kind}"),
                 ]
         table.add_row(subject, f"{len(results):,}", *cells)
     return table
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= WIDEST else f"{text[: WIDEST - 1]}…"
 
 
 def _results(title: str, results: list[Result]) -> Table:
