@@ -160,6 +160,17 @@ def test_a_public_name_without_a_case_fails(monkeypatch):
     assert names.untested(catalogue.all_cases(), BACKENDS) == ["activations.cube"]
 
 
+def test_without_the_library_of_the_references(monkeypatch):
+    monkeypatch.setitem(sys.modules, "mpmath", None)
+    for module in [name for name in sys.modules if name.startswith("dualnn.conformance.cases.")]:
+        monkeypatch.delitem(sys.modules, module)
+    catalogue.by_subject.cache_clear()
+    with pytest.raises(ImportError, match=r"need mpmath; try: pip install 'dualnn\[conform\]'"):
+        catalogue.all_cases()
+    monkeypatch.undo()
+    catalogue.by_subject.cache_clear()
+
+
 def test_every_case_gives_its_reason():
     assert all(len(case.reason) > 10 for case in catalogue.all_cases())
 

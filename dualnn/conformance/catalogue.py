@@ -15,7 +15,12 @@ from dualnn.conformance.case import Case
 def by_subject() -> dict[str, list[Case]]:
     """Return the cases by their subject, which is the name of the file that they stand in."""
     subjects = sorted(name for _, name, _ in pkgutil.iter_modules(cases.__path__))
-    return {subject: importlib.import_module(f"{cases.__name__}.{subject}").CASES for subject in subjects}
+    try:
+        return {subject: importlib.import_module(f"{cases.__name__}.{subject}").CASES for subject in subjects}
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            f"the references of the conformance suite need {error.name}; try: pip install 'dualnn[conform]'"
+        ) from error
 
 
 def all_cases() -> list[Case]:

@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from dualnn import plots
 from dualnn.conformance import export, html, record, tables
 from dualnn.conformance import suite as suites
 
@@ -47,6 +48,8 @@ def conform(
     for path in (report, json, junit, record_to):
         if path is not None and not path.absolute().parent.is_dir():  # before the work, not after it
             raise FileNotFoundError(f"{path}: there is no folder {path.parent}; make it first")
+    if report is not None:
+        plots.figure(1, 1)  # raises if there is nothing to draw with
     # Tiny operations gain nothing by threads, which wait for each other; set before a framework is imported.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     with _progress() as progress:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from dualnn.conformance import figures
 from dualnn.conformance.runner import BAD, KNOWN, Result
 from dualnn.conformance.suite import Report
-from dualnn.conformance.tables import place, places, ulps, verdict, worst
+from dualnn.conformance.tables import place, places, together, ulps, verdict, whereabouts, worst
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -55,13 +55,16 @@ def page(report: Report) -> str:
             "references of higher precision. An error is told in units in the last place (ULP) of the dtype; "
             "the bound beside it is derived from the count of roundings that the operation takes.</p>",
             _verdict(report),
-            *_problems(report),
+            *_problems("Out of bounds, or in error", report.bad),
+            *_untested(report),
             "<h2>The worst of each subject</h2>",
             _subjects(report),
             "<h2>Every measurement as a share of its bound</h2>",
             _svg(figures.shares(report)),
             *_picture("Errors of sums over their length", figures.sizes(report)),
             *_picture("Training: how far from the exact trajectory", figures.trajectories(report)),
+            *_problems("The frameworks' own disagreements, with their cause", report.known),
+            *_problems("What a backend lacks", report.missing),
             "<h2>How far the backends are from each other</h2>",
             _differences(report),
             "<h2>Everything measured</h2>",
@@ -76,16 +79,15 @@ def _verdict(report: Report) -> str:
     return f'<p class="verdict {kind}">{sentence} is out of bounds. {escape(verdict(report))}</p>'
 
 
-def _problems(report: Report) -> Iterable[str]:
+def _untested(report: Report) -> Iterable[str]:
     if report.untested:
         yield f"<h2>Public names without a case</h2><p>{escape(', '.join(report.untested))}</p>"
-    for title, results in (
-        ("Out of bounds, or in error", report.bad),
-        ("The frameworks' own disagreements, with their cause", report.known),
-        ("What a backend lacks", report.missing),
-    ):
-        if results:
-            yield f"<h2>{title}</h2>{_table(results)}"
+
+
+def _problems(title: str, results: list[Result]) -> Iterable[str]:
+    if results:
+        rows = [(max(group, key=lambda r: r.share), whereabouts(group)) for group in together(results)]
+        yield f"<h2>{title}</h2>{_table(rows)}"
 
 
 def _subjects(report: Report) -> str:
@@ -130,18 +132,18 @@ def _everything(report: Report) -> Iterable[str]:
     for subject, results in report.by_subject().items():
         yield (
             f"<details><summary>{escape(subject)} <span class='dim'>{len(results):,}</span></summary>"
-            f"{_table(results)}</details>"
+            f"{_table((r, str(r.target)) for r in results)}</details>"
         )
 
 
-def _table(results: Iterable[Result]) -> str:
+def _table(results: Iterable[tuple[Result, str]]) -> str:
     rows = []
-    for r in results:
+    for r, where in results:
         mark = "bad" if r.status in BAD else "known" if r.status == KNOWN else ""
         detail = r.detail if r.status != "passed" else ""
         rows.append(
             f'<tr class="{mark}"><td>{escape(r.case)}</td><td>{escape(r.kind)}</td>'
-            f"<td>{escape(str(r.target))}</td>"
+            f"<td>{escape(where)}</td>"
             f'<td class="number">{ulps(r.error)}</td><td class="number">{ulps(r.bound)}</td>'
             f"<td>{r.status}</td><td>{escape(detail)}</td></tr>"
         )

@@ -91,18 +91,22 @@ def _results(title: str, results: list[Result]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, title=title)
     for column in ("case", "what", "where", "ULP", "of", "detail"):
         table.add_column(column, overflow="fold")
-    groups = _together(results)
+    groups = together(results)
     for group in groups[:SHOWN]:
         r = max(group, key=lambda r: r.share)
-        dtypes, modes = (sorted({getattr(r.target, part) for r in group}) for part in ("dtype", "mode"))
-        where = f"{place(r)}, {' and '.join(dtypes)}, {' and '.join(modes)}"
-        table.add_row(r.case, r.kind, where, ulps(r.error), ulps(r.bound), r.detail)
+        table.add_row(r.case, r.kind, whereabouts(group), ulps(r.error), ulps(r.bound), r.detail)
     if len(groups) > SHOWN:
         table.add_row(f"and {len(groups) - SHOWN} more, in --report and --json", "", "", "", "", "")
     return table
 
 
-def _together(results: list[Result]) -> list[list[Result]]:
+def whereabouts(group: list[Result]) -> str:
+    """Return the backend, device, dtypes and modes of results that `together` has put together."""
+    dtypes, modes = (sorted({getattr(r.target, part) for r in group}) for part in ("dtype", "mode"))
+    return f"{place(group[0])}, {' and '.join(dtypes)}, {' and '.join(modes)}"
+
+
+def together(results: list[Result]) -> list[list[Result]]:
     """Return the results in groups of those that differ in dtype and mode only."""
     groups: dict[tuple[str, str, str], list[Result]] = {}
     for result in results:
