@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -72,7 +73,7 @@ def _grid(results: Sequence[Result], draw: Any, label: str) -> Figure | None:
         mine = [r for r in results if name in (r.name, r.case) and r.target.dtype == dtype]
         for color, one in enumerate(sorted({place(r) for r in results})):
             draw(axes, [r for r in mine if place(r) == one], plots.COLOURS[color], one)
-        axes.set_title(f"{name}, {dtype}", fontsize=9)
+        axes.set_title(textwrap.fill(f"{name}, {dtype}", 44), fontsize=8)
         axes.set_xlabel(label, fontsize=8)
         axes.set_ylabel("ULP", fontsize=8)
         axes.tick_params(labelsize=7)
