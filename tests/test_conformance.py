@@ -18,6 +18,7 @@ import dualnn as dn
 from dualnn import cli
 from dualnn.conformance import catalogue, conform, export, html, known, measure, names, record, runner
 from dualnn.conformance.case import ExactCase, FunctionCase, TrajectoryCase
+from dualnn.conformance.target import targets
 
 BACKENDS = ("torch", "tensorflow")
 EPS = float(np.finfo(np.float32).eps)
@@ -43,8 +44,8 @@ def function(**changes):
 
 
 def statuses(case, backend, **where):
-    targets = [t for t in runner.targets([backend], **where) if t.mode == "eager"]
-    return {(r.kind, r.target.dtype): r.status for r in runner.run_case(case, targets)}
+    places = [t for t in targets([backend], **where) if t.mode == "eager"]
+    return {(r.kind, r.target.dtype): r.status for r in runner.run_case(case, places)}
 
 
 # ------------------------------------------------------------------------------- measuring

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from dualnn.conformance.runner import Target
+from dualnn.conformance.target import Target
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from dualnn import backends
 from dualnn.conformance import known, measure
 from dualnn.conformance.case import Array, Case, ExactCase, FunctionCase, TrajectoryCase
 from dualnn.conformance.measure import Deviation, Expected
+from dualnn.conformance.target import Target
 from dualnn.defaults import defaults
 from dualnn.protocol import Backend
 
@@ -24,20 +25,6 @@ PASSED, FAULT, ERROR, MISSING, KNOWN = "passed", "out of bounds", "error", "miss
 BAD = (FAULT, ERROR)
 LOGGER = logging.getLogger("dualnn")
 ORDERS = {"forward": 0, "gradient": 1, "second derivative": 2}
-
-
-@dataclass(frozen=True)
-class Target:
-    """Where and how a case is run."""
-
-    backend: str
-    device: str
-    dtype: str
-    mode: str
-    """``"eager"`` or ``"compiled"``."""
-
-    def __str__(self) -> str:
-        return f"{self.backend} {self.device} {self.dtype} {self.mode}"
 
 
 @dataclass(frozen=True)
@@ -75,27 +62,6 @@ class Result:
     outputs: tuple[Array, ...] = field(default=(), compare=False, repr=False)
 
 
-def targets(
-    names: Iterable[str] | None = None,
-    devices: Iterable[str] | None = None,
-    dtypes: Iterable[str] = ("float32", "float64"),
-    level: str = "quick",
-) -> list[Target]:
-    """Return where and how to run: every available backend, its devices, dtypes, eagerly and compiled.
-
-    The quick level compiles in float32 only. A backend whose ``compile`` changes nothing is not run twice.
-    """
-    found = []
-    for name in names or backends.available():
-        nn = backends.backend(name)
-        for device in devices or nn.devices():
-            for dtype in dtypes:
-                found.append(Target(nn.name, nn.canonical_device(device), dtype, "eager"))
-                if _compiles(nn) and (level == "full" or dtype == "float32"):
-                    found.append(Target(nn.name, nn.canonical_device(device), dtype, "compiled"))
-    return found
-
-
 def selected(cases: Iterable[Case], patterns: Iterable[str] = (), level: str = "quick") -> list[Case]:
     """Return the cases of a level whose id contains one of the patterns, or matches it as of a shell."""
     patterns = list(patterns)
@@ -125,12 +91,6 @@ def expected(case: Case, result: Result) -> Expected:
     assert isinstance(case, ExactCase)
     answers = [np.asarray(answer) for answer in case.answers(dtype).values()]
     return Expected(answers, [np.zeros(answer.shape) for answer in answers])
-
-
-def _compiles(nn: Backend) -> bool:
-    def function() -> None: ...
-
-    return nn.compile(function) is not function
 
 
 def _run_function(case: FunctionCase, target: Target) -> Iterator[Result]:

@@ -15,7 +15,8 @@ import numpy as np
 
 from dualnn import backends
 from dualnn.conformance import catalogue, measure, names, runner
-from dualnn.conformance.runner import BAD, KNOWN, MISSING, Result, Target
+from dualnn.conformance.runner import BAD, KNOWN, MISSING, Result
+from dualnn.conformance.target import Target, targets
 
 CHUNK = 6
 Progress = Callable[[int, int], None]
@@ -129,7 +130,7 @@ def conform(
         raise ValueError(
             f"expected patterns that select cases, got {', '.join(select)}; known: 'losses.Huber', ..."
         )
-    where = runner.targets(names_of_backends, devices, dtypes, level)
+    where = targets(names_of_backends, devices, dtypes, level)
     ids = [case.id for case in cases]
     results: list[Result] = []
     stopped = False

@@ -11,10 +11,10 @@ import pytest
 
 from dualnn.conformance import catalogue, names, runner
 from dualnn.conformance.case import Case
-from dualnn.conformance.runner import Target
+from dualnn.conformance.target import Target, targets
 
 LEVEL = os.environ.get("DUALNN_CONFORMANCE_LEVEL", "quick")
-TARGETS = runner.targets(level=LEVEL)
+TARGETS = targets(level=LEVEL)
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=str)
