@@ -173,6 +173,8 @@ def _host_tensor(obj, dtype):
         dtype = dtype or native_dtype(other.dtype_name(obj.dtype))
         return tf.cast(tf.constant(other.to_numpy(obj)), dtype)
     array = np.asarray(obj)
+    if dtype is not None and dtype.is_integer and array.dtype.kind == "f" and not hasattr(obj, "__array__"):
+        array = np.asarray(obj, dtype.as_numpy_dtype)  # of small and of large integers NumPy makes floats
     if array.dtype.kind not in "biufc":
         raise TypeError(f"expected numbers, got an array of dtype {array.dtype}")
     if dtype is None and array.dtype.kind in "fc" and not hasattr(obj, "__array__"):

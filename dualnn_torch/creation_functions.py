@@ -12,7 +12,7 @@ import torch
 
 from dualnn.backends import owner
 from dualnn_torch.data_type_functions import modular
-from dualnn_torch.data_types import LIMITED, floating_dtype, python_dtype
+from dualnn_torch.data_types import LIMITED, dtype_name, floating_dtype, python_dtype
 from dualnn_torch.data_types import dtype as native_dtype
 from dualnn_torch.devices import native_device
 
@@ -157,6 +157,9 @@ def _host_tensor(obj, dtype):
 
 def _array_and_dtype(obj, dtype):
     array = np.asarray(obj)
+    is_integer = dtype is not None and not (dtype.is_floating_point or dtype.is_complex)
+    if is_integer and array.dtype.kind == "f" and not hasattr(obj, "__array__"):
+        array = np.asarray(obj, dtype_name(dtype))  # of small and of large integers NumPy makes floats
     if array.dtype.kind not in "biufc":
         raise TypeError(f"expected numbers, got an array of dtype {array.dtype}")
     if dtype is None and array.dtype.kind in "fc" and not hasattr(obj, "__array__"):

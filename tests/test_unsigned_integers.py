@@ -144,3 +144,8 @@ def test_promotion_of_unsigned(nn):
     assert nn.add(x1, x2).dtype == nn.concat([x1, x2]).dtype == nn.int32
     with pytest.raises(TypeError, match="uint64 and int8"):
         nn.add(nn.asarray([1], dtype="uint64"), x2)
+
+
+def test_lists_of_small_and_large_numbers(nn):
+    numbers = [0, 1, 2**63, 2**64 - 1]  # of which NumPy makes floats
+    assert nn.to_numpy(nn.asarray(numbers, dtype="uint64")).tolist() == numbers
