@@ -224,6 +224,13 @@ def test_record_and_compare(small, tmp_path):
     assert any("against" in r.kind for r in bad)
 
 
+def test_known_disagreements_stay_known_against_a_record(tmp_path):
+    report = conform(BACKENDS, select=["linalg.det: complex"], dtypes=["float32"])
+    record.save(report, tmp_path / "record.npz")
+    compared = list(record.compared(report, tmp_path / "record.npz"))
+    assert {r.status for r in compared} == {"passed", "known"}
+
+
 @pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04 truncated"])
 def test_a_record_that_is_none(small, tmp_path, content):
     file = tmp_path / "record.npz"

@@ -16,10 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from dualnn.conformance import catalogue, measure, runner
+from dualnn.conformance import catalogue, known, measure, runner
 from dualnn.conformance.case import Array, Case, FunctionCase
-from dualnn.conformance.runner import FAULT, PASSED, Result
+from dualnn.conformance.runner import FAULT, KNOWN, PASSED, Result
 from dualnn.conformance.suite import Report
+from dualnn.conformance.target import Target
 
 VERSION = 1
 
@@ -56,6 +57,10 @@ def compared(report: Report, path: Path) -> Iterator[Result]:
                 continue
             label = f"{kind} against {backend} {device} of {path.name}"
             compared = _compared(cases[case], result, inputs, outputs)
+            theirs = Target(backend, device, dtype, mode)
+            cause = known.cause(case, kind, result.target) or known.cause(case, kind, theirs)
+            if compared.status == FAULT and cause is not None:
+                compared = replace(compared, status=KNOWN, detail=cause)
             yield replace(compared, kind=label, outputs=(), path=())
 
 
