@@ -106,9 +106,11 @@ def _compared(case: Case, result: Result, inputs: list[Array], outputs: list[Arr
         )
     expected = runner.expected(case, result)
     twice = [2 * allowed for allowed in expected.allowed]
-    found = measure.deviation(
-        list(result.outputs), measure.Expected(outputs, twice, expected.normwise), result.target.dtype
-    )
+    recorded = measure.Expected(outputs, twice, expected.normwise)
+    try:
+        found = measure.deviation(list(result.outputs), recorded, result.target.dtype)
+    except ValueError as error:  # other shapes
+        return replace(result, status=FAULT, detail=str(error))
     status = PASSED if found.share <= 1 else FAULT
     return replace(
         result, status=status, error=found.error, bound=found.bound, share=found.share, detail=found.detail
