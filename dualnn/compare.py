@@ -111,7 +111,7 @@ def compare(
     objective = _objective(left, targets, loss)
     traces = [trace(model, arrays, targets, objective, training=training) for model in (left, right)]
     outputs, gradients = _differences(traces, "outputs"), _differences(traces, "gradients")
-    weights = _ulp(_flat(left), _flat(right))
+    weights = ulp(_flat(left), _flat(right))
     return Comparison(_where(left), _where(right), weights, outputs, gradients)
 
 
@@ -121,7 +121,37 @@ def ulp(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> float:
     >>> ulp(np.asarray([1.0, 2.0]), np.asarray([1.0 + 2**-51, 2.0]))
     1.0
     """
-    return _ulp(a, b)
+    gap = largest_difference(a, b)
+    if gap == 0.0 or a.dtype.kind != "f":
+        return gap
+    return gap / unit(a, a.dtype if np.finfo(a.dtype).eps >= np.finfo(b.dtype).eps else b.dtype)
+
+
+def unit(a: npt.NDArray[Any], dtype: npt.DTypeLike | None = None) -> float:
+    """Return the unit in the last place of the largest finite number, in a dtype; 1 for integers.
+
+    >>> unit(np.asarray([0.5, 2.0, np.inf])) == 2**-51
+    True
+    """
+    if a.dtype.kind != "f":
+        return 1.0
+    largest = np.max(np.abs(a[np.isfinite(a)]), initial=0.0)
+    return float(np.spacing(largest.astype(dtype or a.dtype)))
+
+
+def largest_difference(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> float:
+    """Return the largest absolute difference; infinity where only one is finite, or the shapes differ.
+
+    >>> largest_difference(np.asarray([1.0, np.nan]), np.asarray([3.0, np.nan]))
+    2.0
+    """
+    if a.shape != b.shape:
+        return np.inf
+    with np.errstate(invalid="ignore"):
+        gap = np.abs(a.astype(np.float64) - b.astype(np.float64))
+    # where both are the same infinity or both NaN, nothing differs
+    same = (a == b) | ((a != a) & (b != b))
+    return float(np.max(np.where(same, 0.0, np.where(np.isnan(gap), np.inf, gap)), initial=0.0))
 
 
 def objective_of(root: Layer, y: Any, goals: Goals) -> Objective:
@@ -182,28 +212,7 @@ def _difference(entry: Entry, a: npt.NDArray[Any], b: npt.NDArray[Any]) -> Diffe
         raise ValueError(f"layer {path!r}: outputs of different shapes, {a.shape} and {b.shape}")
     same = (a == b) | (np.isnan(a) & np.isnan(b)) if a.dtype.kind == "f" else a == b
     equal = float(np.mean(same)) if a.size else 1.0
-    return Difference(path, layer, a.shape, _largest(a, b), _ulp(a, b), equal)
-
-
-def _largest(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> float:
-    if a.size == 0:
-        return 0.0
-    with np.errstate(invalid="ignore"):
-        gap = np.abs(a.astype(np.float64) - b.astype(np.float64))
-    # where both are the same infinity or both NaN, nothing differs
-    same = (a == b) | ((a != a) & (b != b))
-    return float(np.max(np.where(same, 0.0, np.where(np.isnan(gap), np.inf, gap))))
-
-
-def _ulp(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> float:
-    if a.size == 0:
-        return 0.0
-    gap = _largest(a, b)
-    if gap == 0.0 or a.dtype.kind != "f":
-        return gap
-    coarser = a.dtype if np.finfo(a.dtype).eps >= np.finfo(b.dtype).eps else b.dtype
-    scale = np.max(np.abs(a[np.isfinite(a)]), initial=0.0).astype(coarser)
-    return gap / float(np.spacing(scale))
+    return Difference(path, layer, a.shape, largest_difference(a, b), ulp(a, b), equal)
 
 
 def _where(layer: Layer) -> str:

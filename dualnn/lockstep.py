@@ -33,7 +33,7 @@ import numpy as np
 
 from dualnn import optimizers, random
 from dualnn.backends import available
-from dualnn.compare import objective_of, ulp
+from dualnn.compare import largest_difference, objective_of, ulp, unit
 from dualnn.layers import tree
 from dualnn.layers.layer import Layer
 from dualnn.place import Place
@@ -186,7 +186,7 @@ def lockstep(
         raise ValueError("expected two models of the same layers, got different ones")
     for (name, a), (_, b) in zip(own.numbers(left), state.numbers(right), strict=True):
         if a.tobytes() != b.tobytes():
-            fault = Fault(0, f"initial value of {name}", _distance(a, b) / _unit(a), 0.0)
+            fault = Fault(0, f"initial value of {name}", largest_difference(a, b) / unit(a), 0.0)
             return Lockstep(report.left, report.right, (), fault)
     done: list[Step] = []
     for number, batch in zip(range(1, steps + 1), _batches(data, batch_size, seed), strict=False):
@@ -198,8 +198,8 @@ def lockstep(
             if not difference <= allowed:
                 allowed = judged.allowed(i, SECOND_LOOK)
             if not difference <= allowed:
-                unit = _unit(operation.value)
-                fault = Fault(number, operation.what, difference / unit, allowed / unit)
+                last_place = unit(operation.value)
+                fault = Fault(number, operation.what, difference / last_place, allowed / last_place)
                 return Lockstep(report.left, report.right, tuple(done), fault)
             if difference > share * allowed:
                 share, closest = difference / allowed, operation.what
@@ -370,7 +370,7 @@ class _Judge:
             self._look(COPIES)
 
     def difference(self, i: int, value: Array) -> float:
-        return _distance(self.expected[i], value)
+        return largest_difference(self.expected[i], value)
 
     def allowed(self, i: int, more: int = 0) -> float:
         """Return the largest difference of an operation that is no fault, after so many more copies."""
@@ -378,7 +378,7 @@ class _Judge:
         if value.dtype.kind != "f":
             return 0.0
         if self.bound is not None:
-            return self.bound * _unit(value)
+            return self.bound * unit(value)
         if more and self.copies == COPIES:
             self._look(more)
         # no number can be known better than it is rounded; kernels flush the smallest ones to zero
@@ -390,7 +390,7 @@ class _Judge:
             disturb = Disturbance(self.eps, seed=copy_number)
             _, found = self.left.step(self.state, self.batch, self.number, disturb)
             for i, operation in enumerate(found):
-                self.spread[i] = max(self.spread[i], _distance(self.expected[i], operation.value))
+                self.spread[i] = max(self.spread[i], largest_difference(self.expected[i], operation.value))
         self.copies += copies
 
 
@@ -408,20 +408,3 @@ def _called(path: str, kind: str) -> str:
 
 def _loss(operations: list[_Operation]) -> float:
     return float(next(operation.value for operation in operations if operation.what == "the loss"))
-
-
-def _distance(a: Array, b: Array) -> float:
-    """Return the largest difference; infinity where only one is finite, or the shapes differ."""
-    if a.shape != b.shape:
-        return math.inf
-    with np.errstate(invalid="ignore"):
-        gap = np.abs(a.astype(np.float64) - b.astype(np.float64))
-    gap = np.where((a == b) | ((a != a) & (b != b)), 0.0, np.where(np.isnan(gap), np.inf, gap))
-    return float(np.max(gap, initial=0.0))
-
-
-def _unit(value: Array) -> float:
-    """Return the unit in the last place of the largest number, or 1 for integers."""
-    if value.dtype.kind != "f":
-        return 1.0
-    return float(np.spacing(np.max(np.abs(value[np.isfinite(value)]), initial=0.0).astype(value.dtype)))

@@ -8,7 +8,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -104,8 +104,12 @@ def _run_function(case: FunctionCase, target: Target) -> Iterator[Result]:
             kind,
             target,
             functools.partial(_outputs, nn, case, target, order),
-            functools.partial(_expected, case, target.dtype, order),
+            functools.partial(_deviation, case, target.dtype, order),
         )
+
+
+def _deviation(case: FunctionCase, dtype: str, order: int, arrays: list[Array]) -> Deviation:
+    return measure.deviation(arrays, _expected(case, dtype, order), dtype)
 
 
 def _outputs(nn: Backend, case: FunctionCase, target: Target, order: int) -> list[Array]:
@@ -175,7 +179,7 @@ def _run_exact(case: ExactCase, target: Target) -> Iterator[Result]:
                 return Deviation(float("inf"), 0.0, float("inf"), detail)
         return Deviation(0.0, 0.0, 0.0, "")
 
-    yield _measured(case, "exact", target, outputs, None, judged)
+    yield _measured(case, "exact", target, outputs, judged)
 
 
 @contextmanager
@@ -220,8 +224,7 @@ def _run_trajectory(case: TrajectoryCase, target: Target) -> Iterator[Result]:
         error, bound = path[step]
         return Deviation(error, bound, error / bound if error else 0.0, f"step {step} of {case.steps}")
 
-    result = _measured(case, "trajectory", target, outputs, None, judged)
-    yield Result(**{**vars(result), "path": tuple(path)})
+    yield replace(_measured(case, "trajectory", target, outputs, judged), path=tuple(path))
 
 
 DISTURBED = 6
@@ -254,8 +257,7 @@ def _measured(
     kind: str,
     target: Target,
     outputs: Callable[[], list[Array]],
-    expected: Callable[[], Expected] | None,
-    judged: Callable[[list[Array]], Deviation] | None = None,
+    judged: Callable[[list[Array]], Deviation],
 ) -> Result:
     nn, start = backends.backend(target.backend), time.perf_counter()
 
@@ -270,11 +272,7 @@ def _measured(
             arrays = outputs()
         if warnings and target.mode == "compiled":
             return result(ERROR, detail=f"it was not compiled: {warnings[0]}")
-        if judged is not None:
-            found = judged(arrays)
-        else:
-            assert expected is not None
-            found = measure.deviation(arrays, expected(), target.dtype)
+        found = judged(arrays)
     except NotImplementedError as error:
         return result(MISSING, detail=str(error))
     except AttributeError as error:
