@@ -26,7 +26,7 @@ def calls(nn, own):
     x, y = (nn.asarray(generator.uniform(0.1, 1, SHAPE).astype("float32")) for _ in range(2))
     w = nn.asarray(generator.normal(size=(10, 10)).astype("float32"))
     mask, i = x > 0.5, nn.asarray(generator.integers(0, 10, 32))
-    j = nn.asarray(generator.integers(0, 10, (32, 1)))
+    j, k = nn.asarray(generator.integers(0, 10, (32, 1))), nn.asarray([1, 3, 5])
     pairs = {}
     for name in ("add", "subtract", "multiply", "divide", "pow", "maximum", "minimum"):
         ours, native = getattr(nn, name), own[name]
@@ -65,8 +65,18 @@ def calls(nn, own):
         "full": lambda: nn.full(SHAPE, 0.5),
         "arange": lambda: nn.arange(32),
         "one_hot": lambda: nn.one_hot(i, 10),
+        "take along another axis": lambda: nn.take(x, k, axis=1),
+        "floor_divide": lambda: nn.floor_divide(x, y),
+        "remainder": lambda: nn.remainder(x, y),
+        "hypot": lambda: nn.hypot(x, y),
+        "logaddexp": lambda: nn.logaddexp(x, y),
+        "prod over an axis": lambda: nn.prod(x, axis=1),
+        "std over an axis": lambda: nn.std(x, axis=1),
+        "elu": lambda: nn.elu(x),
+        "selu": lambda: nn.selu(x),
+        "stop_gradient": lambda: nn.stop_gradient(x),
     }
-    return pairs | {name: (call, own[name](x, y, w, mask, i, j)) for name, call in ours.items()}
+    return pairs | {name: (call, own[name](x, y, w, mask, i, j, k)) for name, call in ours.items()}
 
 
 def own_of_torch():
@@ -106,13 +116,25 @@ def own_of_torch():
         "concat": lambda x, y, *_: lambda: torch.cat((x, y), -1),
         "stack": lambda x, y, *_: lambda: torch.stack((x, y)),
         "broadcast_to": lambda x, *_: lambda: torch.broadcast_to(x, (2, 32, 10)),
-        "take": lambda x, y, w, mask, i, j: lambda: x[i],
-        "take_along_axis": lambda x, y, w, mask, i, j: lambda: torch.take_along_dim(x, j, 1),
+        "take": lambda x, y, w, mask, i, j, k: lambda: x[i],
+        "take_along_axis": lambda x, y, w, mask, i, j, k: lambda: torch.take_along_dim(x, j, 1),
         "astype": lambda x, *_: lambda: x.to(torch.float64),
         "zeros": lambda *_: lambda: torch.zeros(SHAPE),
         "full": lambda *_: lambda: torch.full(SHAPE, 0.5),
         "arange": lambda *_: lambda: torch.arange(32),
-        "one_hot": lambda x, y, w, mask, i, j: lambda: torch.nn.functional.one_hot(i, 10).to(torch.float32),
+        "one_hot": lambda x, y, w, mask, i, j, k: (
+            lambda: torch.nn.functional.one_hot(i, 10).to(torch.float32)
+        ),
+        "take along another axis": lambda x, y, w, mask, i, j, k: lambda: torch.index_select(x, 1, k),
+        "floor_divide": lambda x, y, *_: lambda: torch.floor_divide(x, y),
+        "remainder": lambda x, y, *_: lambda: torch.remainder(x, y),
+        "hypot": lambda x, y, *_: lambda: torch.hypot(x, y),
+        "logaddexp": lambda x, y, *_: lambda: torch.logaddexp(x, y),
+        "prod over an axis": lambda x, *_: lambda: torch.prod(x, 1),
+        "std over an axis": lambda x, *_: lambda: torch.std(x, 1, correction=0),
+        "elu": lambda x, *_: lambda: torch.nn.functional.elu(x),
+        "selu": lambda x, *_: lambda: torch.nn.functional.selu(x),
+        "stop_gradient": lambda x, *_: lambda: x.detach(),
     }
 
 
@@ -161,13 +183,23 @@ def own_of_tensorflow():
         "concat": lambda x, y, *_: lambda: tf.concat((x, y), -1),
         "stack": lambda x, y, *_: lambda: tf.stack((x, y)),
         "broadcast_to": lambda x, *_: lambda: tf.broadcast_to(x, (2, 32, 10)),
-        "take": lambda x, y, w, mask, i, j: lambda: tf.gather(x, i, axis=0),
-        "take_along_axis": lambda x, y, w, mask, i, j: lambda: tf.gather(x, j, axis=1, batch_dims=1),
+        "take": lambda x, y, w, mask, i, j, k: lambda: tf.gather(x, i, axis=0),
+        "take_along_axis": lambda x, y, w, mask, i, j, k: lambda: tf.gather(x, j, axis=1, batch_dims=1),
         "astype": lambda x, *_: lambda: tf.cast(x, tf.float64),
         "zeros": lambda *_: lambda: tf.zeros(SHAPE),
         "full": lambda *_: lambda: tf.fill(SHAPE, 0.5),
         "arange": lambda *_: lambda: tf.range(32),
-        "one_hot": lambda x, y, w, mask, i, j: lambda: tf.one_hot(i, 10),
+        "one_hot": lambda x, y, w, mask, i, j, k: lambda: tf.one_hot(i, 10),
+        "take along another axis": lambda x, y, w, mask, i, j, k: lambda: tf.gather(x, k, axis=1),
+        "floor_divide": lambda x, y, *_: lambda: tf.math.floordiv(x, y),
+        "remainder": lambda x, y, *_: lambda: tf.math.floormod(x, y),
+        "hypot": lambda x, y, *_: lambda: tf.sqrt(x * x + y * y),
+        "logaddexp": lambda x, y, *_: lambda: tf.reduce_logsumexp(tf.stack((x, y)), 0),
+        "prod over an axis": lambda x, *_: lambda: tf.reduce_prod(x, 1),
+        "std over an axis": lambda x, *_: lambda: tf.math.reduce_std(x, 1),
+        "elu": lambda x, *_: lambda: tf.nn.elu(x),
+        "selu": lambda x, *_: lambda: tf.nn.selu(x),
+        "stop_gradient": lambda x, *_: lambda: tf.stop_gradient(x),
     }  # fmt: skip
 
 

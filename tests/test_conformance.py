@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -330,3 +331,20 @@ def test_every_known_disagreement_shows():
     report = conform(BACKENDS, select=ids)
     shown = {(r.case, r.target.backend) for r in report.known}
     assert [one.case for one in known.KNOWN if (one.case, one.backend) not in shown] == []
+
+
+# ------------------------------------------------------------------------------- its page
+
+PAGE = (Path(__file__).parent.parent / "docs" / "conformance.md").read_text()
+
+
+def test_the_page_lists_every_known_disagreement():
+    rows = [line for line in PAGE.splitlines() if line.startswith("| ")]
+    listed = [one for one in known.KNOWN if any(one.case in row and one.cause in row for row in rows)]
+    assert [one.case for one in listed] == [one.case for one in known.KNOWN]
+
+
+def test_the_pages_code_runs(capsys):
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    exec(code, {})
+    assert capsys.readouterr().out == "True []\n"
