@@ -6,7 +6,7 @@
 #   make lint      style: ruff
 #   make types     types: mypy
 #   make imports   who may import whom: import-linter
-#   make bench     fit beside native loops
+#   make bench     training and inference beside native loops, Keras and Lightning
 #   make lock      resolve requirements.lock anew
 #   make clean     remove what make and the tests have built, .venv included
 
@@ -21,7 +21,7 @@ READY := $(VENV)/.ready
 # pytest -n, small steps of training otherwise take ten times as long and more.
 export OMP_WAIT_POLICY ?= passive
 
-.PHONY: help demo test test-all array-api lint types imports lock clean
+.PHONY: help demo test test-all array-api bench lint types imports lock clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -43,7 +43,8 @@ array-api: $(READY)
 	$(BIN)/python tests/array_api/run_suite.py $(SUITE) --backend tensorflow -- -n 2
 
 bench: $(READY)
-	$(BIN)/pytest bench/test_fit.py --benchmark-sort=name --benchmark-columns=min,median,max
+	$(BIN)/dualnn bench
+	$(BIN)/pytest bench/test_fit.py --benchmark-group-by=group --benchmark-sort=median --benchmark-columns=min,median,max
 	$(BIN)/pytest bench/test_calls.py --benchmark-group-by=param:backend,param:call --benchmark-columns=min,median
 
 lint: $(READY)

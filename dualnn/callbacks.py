@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -62,6 +63,13 @@ class Callback:
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         """Called after a step of training; `logs` has the means of the epoch so far."""
 
+    def on_train_chunk_end(self, batch: int, logs: Logs = None) -> None:
+        """Called when the steps up to number `batch` are done that ran behind one call.
+
+        It costs little, as it leaves the engine as it is, where a method for each batch makes the engine
+        run one step a call. How many steps that are depends on the engine; `logs` has the means so far.
+        """
+
     def on_test_begin(self, logs: Logs = None) -> None:
         """Called before an evaluation, also that of validation data."""
 
@@ -82,11 +90,15 @@ class History(Callback):
         history: ``{"loss": [...], "val_loss": [...]}``, one number an epoch.
         epoch: the numbers of the epochs.
         params: ``{"epochs": ..., "steps": ..., "verbose": ...}``.
+        engine: how the steps were run, ``"eager"``, ``"step"`` or ``"epoch"``; see `Model.compile`.
+        jit: whether the framework's compiler made machine code of the steps.
+        engine_reason: why it was this engine.
     """
 
     def __init__(self) -> None:
         self.history: dict[str, list[float]] = {}
         self.epoch: list[int] = []
+        self.engine, self.jit, self.engine_reason = "", False, ""
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Append the epoch's numbers."""
@@ -201,3 +213,40 @@ class EarlyStopping(Callback):
 
     def _improves(self, value: float, than: float) -> bool:
         return self._sign * value < self._sign * than - self.min_delta
+
+
+class TerminateOnNaN(Callback):
+    """Stop when the loss is NaN or infinite, without slowing the training down.
+
+    The loss is looked at after each call of the engine, so the training stops after at most the steps
+    that run behind one call; from the step on that spoilt it, the weights are of no use.
+
+    Attributes:
+        stopped_at: the epoch and the number of the last step done, or None.
+
+    >>> import dualnn as dn
+    >>> guard = dn.callbacks.TerminateOnNaN()
+    >>> model = dn.Sequential([dn.layers.Dense(1)])
+    >>> model.compile(dn.optimizers.SGD(1e30), "mse")
+    >>> history = model.fit([[1.0]], [[1e30]], epochs=50, callbacks=[guard], verbose=0)
+    >>> len(history.epoch) < 50, guard.stopped_at is not None
+    (True, True)
+    """
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        """Forget earlier runs."""
+        self.stopped_at: tuple[int, int] | None = None
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        """Remember the epoch."""
+        self._epoch = epoch
+
+    def on_train_chunk_end(self, batch: int, logs: Logs = None) -> None:
+        """Stop the training if the loss so far is not a finite number."""
+        loss = (logs or {}).get("loss", 0.0)
+        if not math.isfinite(loss):
+            self.stopped_at = (self._epoch, batch)
+            self.model.stop_training = True
+            logging.getLogger("dualnn").warning(
+                "the loss is %s by step %d of epoch %d: training stops", loss, batch + 1, self._epoch + 1
+            )

@@ -307,7 +307,7 @@ class _Side:
         )
         trainable = [i for i, slot in enumerate(self.slots) if slot.trainable]
         other = [i for i, slot in enumerate(self.slots) if not slot.trainable]
-        numbers = self.optimizer.scalars(number - 1)
+        numbers = self.optimizer.scalars_of(number - 1)
         scalars = {
             name: nn.asarray(value, dtype=place.dtype, device=place.device) for name, value in numbers.items()
         }

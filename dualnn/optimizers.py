@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from dualnn import backends, schedules
+from dualnn.fast_paths import fast_path
 from dualnn.names import lookup
 from dualnn.protocol import Backend, Tensor
 
@@ -25,6 +26,9 @@ Scalars = Mapping[str, Any]
 """What `Optimizer.scalars` returned, as floats or as 0-d tensors of the variables' dtype."""
 
 
+_ACCUMULATED = "accumulated_gradient"
+
+
 class Optimizer:
     """The base class: a subclass names its slots and defines `update_one`.
 
@@ -35,10 +39,12 @@ class Optimizer:
         clipnorm: scale each gradient down to this norm.
         clipvalue: clip each number of the gradients to ``[-clipvalue, clipvalue]``.
         global_clipnorm: scale all gradients down together to this norm.
+        gradient_accumulation_steps: change the variables after every so many steps only, by the mean of
+            the gradients since; at least 2, or None. Clipping and decay happen then, too.
         name: what messages call it.
 
     Attributes:
-        iterations: the number of steps done.
+        iterations: the number of steps done, also of those whose gradients were only added up.
         slots: what it remembers, for each variable; None before the first step.
         slot_paths: the variables' paths in the model that `fit` trains, in the order of `slots`.
         parked: the slots of variables that are frozen at the moment, by path.
@@ -68,6 +74,7 @@ class Optimizer:
         clipnorm: float | None = None,
         clipvalue: float | None = None,
         global_clipnorm: float | None = None,
+        gradient_accumulation_steps: int | None = None,
         name: str | None = None,
     ) -> None:
         self.name = name or type(self).__name__
@@ -81,6 +88,11 @@ class Optimizer:
         self.clipnorm = clipnorm
         self.clipvalue = clipvalue
         self.global_clipnorm = global_clipnorm
+        if gradient_accumulation_steps is not None and not gradient_accumulation_steps >= 2:
+            raise ValueError(
+                f"expected gradient_accumulation_steps of at least 2, or None, got {gradient_accumulation_steps!r}"
+            )
+        self.gradient_accumulation_steps = gradient_accumulation_steps
         if weight_decay is not None:
             _require("weight_decay", weight_decay, 0.0)
         clips = {"clipnorm": clipnorm, "clipvalue": clipvalue, "global_clipnorm": global_clipnorm}
@@ -93,8 +105,8 @@ class Optimizer:
 
     @property
     def learning_rate(self) -> float:
-        """The learning rate of the next step; set it to a number or to a function of the step."""
-        return self._rate(self.iterations)
+        """The learning rate of the next step; set it to a number or to a function of the updates done."""
+        return self._rate(self.iterations // (self.gradient_accumulation_steps or 1))
 
     @learning_rate.setter
     def learning_rate(self, value: LearningRate) -> None:
@@ -109,13 +121,26 @@ class Optimizer:
 
     def init(self, nn: Backend, variables: Sequence[Tensor]) -> list[Slots]:
         """Return the slots of the variables before the first step, on the variables' devices."""
+        sums = (_ACCUMULATED,) if self.gradient_accumulation_steps else ()
         return [
             {name: nn.zeros_like(variable) + self.slot_start for name in self.slot_names}
+            | {name: nn.zeros_like(variable) for name in sums}
             for variable in map(nn.stop_gradient, variables)
         ]
 
+    def scalars_of(self, step: int) -> dict[str, float]:
+        """Return what `update` needs to know of the step with this number, counted from 0.
+
+        That are the `scalars` of the update that the step belongs to, and with gradient accumulation
+        ``due``: 1 if the variables change in this step, else 0.
+        """
+        every = self.gradient_accumulation_steps
+        if every is None:
+            return self.scalars(step)
+        return {**self.scalars(step // every), "due": float((step + 1) % every == 0)}
+
     def scalars(self, step: int) -> dict[str, float]:
-        """Return all that depends on the step: the same keys for every step."""
+        """Return all that depends on the number of updates done: the same keys for every number."""
         rate = self._rate(step)
         scalars = {"learning_rate": rate}
         if self.weight_decay is not None:
@@ -129,6 +154,7 @@ class Optimizer:
         gradients: Sequence[Tensor | None],
         slots: Sequence[Slots],
         scalars: Scalars,
+        in_place: bool = False,
     ) -> tuple[list[Tensor], list[Slots]]:
         """Return the variables' values and the slots after one step; pure, so that it can be compiled.
 
@@ -138,10 +164,58 @@ class Optimizer:
             gradients: one for each variable, of its shape and dtype; where it is None, the variable and
                 its slots stay.
             slots: what `init`, or the step before, returned.
-            scalars: what `scalars` returned for this step, as floats or as 0-d tensors.
+            scalars: what `scalars_of` returned for this step, as floats or as 0-d tensors.
+            in_place: whether the variables and slots may be changed in place, and be the result.
         """
+        if self.gradient_accumulation_steps is not None:
+            return self._accumulated(nn, variables, gradients, slots, scalars)
+        return self._updated(nn, variables, gradients, slots, scalars, in_place)
+
+    def _accumulated(
+        self,
+        nn: Backend,
+        variables: Sequence[Tensor],
+        gradients: Sequence[Tensor | None],
+        slots: Sequence[Slots],
+        scalars: Scalars,
+    ) -> tuple[list[Tensor], list[Slots]]:
+        # A compiled step does the same work in every step, and keeps what it has computed in one of them.
+        every = self.gradient_accumulation_steps
+        sums = [
+            state[_ACCUMULATED] if gradient is None else state[_ACCUMULATED] + gradient
+            for gradient, state in zip(gradients, slots, strict=True)
+        ]
+        means = [
+            None if gradient is None else total / every
+            for gradient, total in zip(gradients, sums, strict=True)
+        ]
+        old = [{name: state[name] for name in state if name != _ACCUMULATED} for state in slots]
+        new_variables, new = self._updated(nn, variables, means, old, scalars, in_place=False)
+        due = nn.asarray(scalars["due"]) > 0.5
+
+        def chosen(after: Tensor, before: Tensor) -> Tensor:
+            return before if after is before else nn.where(due, after, before)
+
+        return [chosen(*pair) for pair in zip(new_variables, variables, strict=True)], [
+            {name: chosen(after[name], before[name]) for name in after}
+            | {_ACCUMULATED: nn.where(due, nn.zeros_like(total), total)}
+            for after, before, total in zip(new, old, sums, strict=True)
+        ]
+
+    def _updated(
+        self,
+        nn: Backend,
+        variables: Sequence[Tensor],
+        gradients: Sequence[Tensor | None],
+        slots: Sequence[Slots],
+        scalars: Scalars,
+        in_place: bool,
+    ) -> tuple[list[Tensor], list[Slots]]:
+        gradients = self._clipped(nn, gradients)
+        if in_place and self._fused_update(nn, variables, gradients, slots, scalars):
+            return list(variables), list(slots)
         new_variables, new_slots = [], []
-        for variable, gradient, old in zip(variables, self._clipped(nn, gradients), slots, strict=True):
+        for variable, gradient, old in zip(variables, gradients, slots, strict=True):
             new, state = variable, old
             if gradient is not None:
                 if "decay" in scalars:
@@ -156,6 +230,17 @@ class Optimizer:
     ) -> tuple[Tensor, Slots]:
         """Return one variable's value and its slots after one step; clipping and decay are done."""
         raise NotImplementedError(f"{type(self).__name__} must define update_one")
+
+    def _fused_update(
+        self,
+        nn: Backend,
+        variables: Sequence[Tensor],
+        gradients: Sequence[Tensor | None],
+        slots: Sequence[Slots],
+        scalars: Scalars,
+    ) -> bool:
+        """Do the step in place by one kernel for all variables, if the backend has it; else return False."""
+        return False
 
     def _clipped(self, nn: Backend, gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
         if self.clipvalue is not None:
@@ -198,12 +283,12 @@ class Optimizer:
         if self.slots is None:
             self.slots = self.init(nn, variables)
         self._require_known(nn, variables, self.slots)
-        values = [nn.stop_gradient(variable) for variable in variables]
+        values = [nn.value(variable) for variable in variables]
         gradients = [None if gradient is None else nn.stop_gradient(gradient) for gradient in gradients]
-        scalars = self.scalars(self.iterations)
-        values, self.slots = self.update(nn, values, gradients, self.slots, scalars)
-        for variable, value, gradient in zip(variables, values, gradients, strict=True):
-            if gradient is not None:
+        scalars = self.scalars_of(self.iterations)
+        new, self.slots = self.update(nn, values, gradients, self.slots, scalars, in_place=True)
+        for variable, old, value in zip(variables, values, new, strict=True):
+            if value is not old:  # else nothing has changed, or the variable itself has
                 nn.assign(variable, value)
         self.iterations += 1
 
@@ -236,7 +321,8 @@ class Optimizer:
                     )
         shapes = [tuple(variable.shape) for variable in variables]
         known = [{name: tuple(slot.shape) for name, slot in state.items()} for state in slots]
-        if known != [dict.fromkeys(self.slot_names, shape) for shape in shapes]:
+        names = (*self.slot_names, *((_ACCUMULATED,) if self.gradient_accumulation_steps else ()))
+        if known != [dict.fromkeys(names, shape) for shape in shapes]:
             raise ValueError(
                 f"{self.name}: expected the variables of the steps before, {len(slots)} with slots of shapes "
                 f"{known}, got {len(shapes)} of shapes {shapes}; make a new optimizer for other variables"
@@ -295,6 +381,26 @@ class SGD(Optimizer):
         m = slots["momentum"] * self.momentum - step
         new = variable + m * self.momentum - step if self.nesterov else variable + m
         return new, {"momentum": m}
+
+    def _fused_update(
+        self,
+        nn: Backend,
+        variables: Sequence[Tensor],
+        gradients: Sequence[Tensor | None],
+        slots: Sequence[Slots],
+        scalars: Scalars,
+    ) -> bool:
+        kernel = fast_path(nn, "sgd_update")
+        if kernel is None or self.momentum or type(self).update_one is not SGD.update_one:
+            return False
+        moving = [i for i, gradient in enumerate(gradients) if gradient is not None]
+        done: bool = kernel(
+            [variables[i] for i in moving],
+            [gradients[i] for i in moving],
+            scalars["learning_rate"],
+            scalars.get("decay"),
+        )
+        return done
 
 
 class Adam(Optimizer):
@@ -360,6 +466,31 @@ class Adam(Optimizer):
         if self.amsgrad:
             v = new_slots["velocity_hat"] = nn.maximum(slots["velocity_hat"], v)
         return variable - m * scalars["alpha"] / (nn.sqrt(v) + self.epsilon), new_slots
+
+    def _fused_update(
+        self,
+        nn: Backend,
+        variables: Sequence[Tensor],
+        gradients: Sequence[Tensor | None],
+        slots: Sequence[Slots],
+        scalars: Scalars,
+    ) -> bool:
+        kernel = fast_path(nn, "adam_update")
+        if kernel is None or self.amsgrad or type(self).update_one is not Adam.update_one:
+            return False
+        moving = [i for i, gradient in enumerate(gradients) if gradient is not None]
+        done: bool = kernel(
+            [variables[i] for i in moving],
+            [gradients[i] for i in moving],
+            [slots[i]["momentum"] for i in moving],
+            [slots[i]["velocity"] for i in moving],
+            scalars["alpha"],
+            scalars.get("decay"),
+            self.beta_1,
+            self.beta_2,
+            self.epsilon,
+        )
+        return done
 
 
 class AdamW(Adam):

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +31,26 @@ Shape: TypeAlias = tuple[Any, ...]
 """A shape; a dimension that is not known while compiling is a 0-d integer tensor."""
 
 Axes: TypeAlias = int | tuple[int, ...] | None
+
+
+class Work(NamedTuple):
+    """What one step of training costs, as far as it is known beforehand."""
+
+    multiply_adds: int
+    """Of the forward pass of a batch, about."""
+    kinds: frozenset[str]
+    """What layers with weights do: ``"dense"``, ``"convolution"``, ``"recurrence"``."""
+
+
+class Engine(NamedTuple):
+    """How the steps of a run are done; see `dualnn.training.engines`."""
+
+    name: str
+    """``"eager"``, ``"step"`` or ``"epoch"``."""
+    jit: builtins.bool
+    """Whether the framework's compiler makes machine code of the steps."""
+    unroll: int = 1
+    """How many steps are compiled as one, where the framework's compiler has no good loop."""
 
 
 class ArrayNamespace(Protocol):
@@ -100,8 +120,11 @@ class ArrayNamespace(Protocol):
     def broadcast_to(self, x: Tensor, /, shape: Any) -> Tensor: ...
     def concat(self, arrays: Sequence[Tensor], /, *, axis: int | None = 0) -> Tensor: ...
     def expand_dims(self, x: Tensor, /, axis: int = 0) -> Tensor: ...
+    def flip(self, x: Tensor, /, *, axis: Axes = None) -> Tensor: ...
+    def permute_dims(self, x: Tensor, /, axes: tuple[int, ...]) -> Tensor: ...
     def reshape(self, x: Tensor, /, shape: Any, *, copy: builtins.bool | None = None) -> Tensor: ...
     def squeeze(self, x: Tensor, /, axis: int | tuple[int, ...]) -> Tensor: ...
+    def split(self, x: Tensor, sections: int, /, *, axis: int = 0) -> Sequence[Tensor]: ...
     def stack(self, arrays: Sequence[Tensor], /, *, axis: int = 0) -> Tensor: ...
     def take(self, x: Tensor, indices: Tensor, /, *, axis: int | None = None) -> Tensor: ...
     def take_along_axis(self, x: Tensor, indices: Tensor, /, *, axis: int = -1) -> Tensor: ...
@@ -188,6 +211,9 @@ class Backend(ArrayNamespace, Protocol):
     def is_variable(self, x: Any, /) -> bool:
         """Whether `x` is a native variable."""
 
+    def value(self, variable: Tensor, /) -> Tensor:
+        """A variable's present value as a constant, good until it is assigned to, if possible not a copy."""
+
     def assign(self, variable: Tensor, value: Any, /) -> Tensor:
         """Set a variable's value in place; the shape stays. Returns the variable."""
 
@@ -224,10 +250,49 @@ class Backend(ArrayNamespace, Protocol):
     def stop_gradient(self, x: Tensor, /) -> Tensor:
         """`x` as a constant."""
 
+    def checkpoint(self, fun: Callable[..., Any], /) -> Callable[..., Any]:
+        """A function like `fun`, pure, whose inner values are computed again for its gradient."""
+
+    # ---------------------------------------------------------------- control flow
+
+    def scan(
+        self,
+        f: Callable[[Any, Any], tuple[Any, Any]],
+        init: Any,
+        xs: Any,
+        reverse: builtins.bool = False,
+        unroll: builtins.bool | None = False,
+    ) -> tuple[Any, Any]:
+        """``carry, y = f(carry, x)`` for each ``x`` along the first axis; the last carry, and all ``y``.
+
+        The semantics are those of ``jax.lax.scan``. A compiled function has one loop, or with `unroll`
+        all steps one after the other; None leaves that to the backend.
+        """
+
     # ---------------------------------------------------------------- compilation
 
-    def compile(self, fun: Callable[..., Any], /) -> Callable[..., Any]:
-        """`fun`, a pure function of trees of tensors, prepared for being called many times."""
+    def compile(self, fun: Callable[..., Any], /, *, jit: builtins.bool = False) -> Any:
+        """`fun`, a pure function of trees of tensors, prepared for being called many times.
+
+        With `jit` it is compiled to machine code, else its operations run one after the other without
+        Python between them. The attribute `runs_as` of what is returned is ``"jit"``, ``"graph"``, or
+        ``"eager"`` if the function could not be compiled; the logger ``"dualnn"`` has said why then.
+        """
+
+    def compile_loop(
+        self, body: Callable[..., Any], /, *, jit: builtins.bool = False, unroll: int = 1
+    ) -> Any:
+        """``loop(carry, constants, xs)``: ``carry = body(carry, constants, x)`` for each x of `xs`.
+
+        The loop returns the last carry and may overwrite the first. With `unroll`, so many steps are
+        compiled as one where the framework's compiler has no good loop.
+        """
+
+    def choose_engine(self, work: Work, steps: int | None, jit: builtins.bool | None, /) -> Engine:
+        """The engine that is fastest for a run of so many steps of training, compilation included.
+
+        `steps` is None if their number is not known. With `jit` True or False, the engine is to have it.
+        """
 
     # ---------------------------------------------------------------- tensors and devices
 
@@ -262,3 +327,62 @@ class Backend(ArrayNamespace, Protocol):
 
     def native_module(self, layer: Any, /) -> Any:
         """The layer as the framework's own module type, over the very same variables."""
+
+
+class FastPaths(Protocol):
+    """What a backend may have beyond `Backend`: kernels that do at once what the core has a formula for.
+
+    `dualnn.fast_paths` finds them. One that cannot do what it is asked for, with such dtypes or while a
+    gradient is to be differentiated, returns None, and the formula is used.
+    """
+
+    def simple_rnn(
+        self,
+        x: Tensor,
+        h: Tensor,
+        kernel: Tensor,
+        recurrent_kernel: Tensor,
+        bias: Tensor | None,
+        /,
+        *,
+        activation: str,
+    ) -> tuple[Tensor, Tensor] | None:
+        """All outputs and the last state of `dualnn.layers.SimpleRNN`, ``"tanh"`` or ``"relu"``.
+
+        Of sequences (batch, steps, features), a first state (batch, units), and the layer's weights;
+        outputs (batch, steps, units).
+        """
+
+    def lstm(
+        self,
+        x: Tensor,
+        h: Tensor,
+        c: Tensor,
+        kernel: Tensor,
+        recurrent_kernel: Tensor,
+        bias: Tensor | None,
+        /,
+    ) -> tuple[Tensor, Tensor, Tensor] | None:
+        """All outputs and the last states `h` and `c` of `dualnn.layers.LSTM`, of the default activations."""
+
+    def gru(
+        self, x: Tensor, h: Tensor, kernel: Tensor, recurrent_kernel: Tensor, bias: Tensor | None, /
+    ) -> tuple[Tensor, Tensor] | None:
+        """All outputs and the last state of `dualnn.layers.GRU` with the default settings."""
+
+    def scaled_dot_product_attention(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        /,
+        *,
+        mask: Tensor | None,
+        causal: builtins.bool,
+        scale: float,
+    ) -> Tensor | None:
+        """``softmax(scale * query @ transposed(key)) @ value`` of tensors (batch, heads, steps, size).
+
+        Where `mask`, boolean and broadcastable to (batch, heads, queries, keys), is False, the softmax is 0;
+        with `causal`, for which there is no mask, for keys behind the query. A query without keys gives 0.
+        """

@@ -12,6 +12,7 @@ from tensorflow import __version__
 from dualnn_tf import fft, linalg, precision
 from dualnn_tf.compilation import (
     compile,
+    compile_loop,
 )
 from dualnn_tf.constants import (
     e,
@@ -19,6 +20,9 @@ from dualnn_tf.constants import (
     nan,
     newaxis,
     pi,
+)
+from dualnn_tf.control_flow import (
+    scan,
 )
 from dualnn_tf.conversion import (
     from_dlpack,
@@ -145,6 +149,7 @@ from dualnn_tf.elementwise_functions import (
     tanh,
     trunc,
 )
+from dualnn_tf.engines import choose_engine
 from dualnn_tf.gradient_tape import GradientTape
 from dualnn_tf.indexing_functions import (
     take,
@@ -214,6 +219,7 @@ from dualnn_tf.sorting_functions import (
     argsort,
     sort,
 )
+from dualnn_tf.splitting import split
 from dualnn_tf.statistical_functions import (
     cumulative_prod,
     cumulative_sum,
@@ -225,7 +231,7 @@ from dualnn_tf.statistical_functions import (
     sum,
     var,
 )
-from dualnn_tf.transforms import grad, stop_gradient, value_and_grad
+from dualnn_tf.transforms import checkpoint, grad, stop_gradient, value_and_grad
 from dualnn_tf.utility_functions import (
     all,
     any,
@@ -237,6 +243,7 @@ from dualnn_tf.variables import (
     assign_add,
     assign_sub,
     is_variable,
+    value,
 )
 
 name = "tensorflow"

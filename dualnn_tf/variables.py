@@ -51,6 +51,19 @@ def is_variable(x, /):
     return isinstance(x, tf.Variable)
 
 
+def value(variable, /):
+    """Return a variable's present value as a tensor and a constant, without a copy where there need be none.
+
+    It is good until the variable is assigned to; `stop_gradient` returns a value that lasts.
+
+    >>> import dualnn as dn
+    >>> nn = dn.backend()
+    >>> nn.to_numpy(nn.value(nn.Variable([1.0, 2.0]))).tolist()
+    [1.0, 2.0]
+    """
+    return tf.stop_gradient(variable)
+
+
 def assign(variable, value, /):
     """Set a variable's value in place, and return the variable.
 

@@ -10,6 +10,7 @@ from torch import __version__
 from dualnn_torch import fft, linalg, precision
 from dualnn_torch.compilation import (
     compile,
+    compile_loop,
 )
 from dualnn_torch.constants import (
     e,
@@ -17,6 +18,9 @@ from dualnn_torch.constants import (
     nan,
     newaxis,
     pi,
+)
+from dualnn_torch.control_flow import (
+    scan,
 )
 from dualnn_torch.conversion import (
     from_dlpack,
@@ -143,6 +147,9 @@ from dualnn_torch.elementwise_functions import (
     tanh,
     trunc,
 )
+from dualnn_torch.engines import choose_engine
+from dualnn_torch.fused import gru, lstm, scaled_dot_product_attention, simple_rnn
+from dualnn_torch.fused_updates import adam_update, sgd_update
 from dualnn_torch.gradient_tape import GradientTape
 from dualnn_torch.indexing_functions import (
     take,
@@ -212,6 +219,7 @@ from dualnn_torch.sorting_functions import (
     argsort,
     sort,
 )
+from dualnn_torch.splitting import split
 from dualnn_torch.statistical_functions import (
     cumulative_prod,
     cumulative_sum,
@@ -223,7 +231,7 @@ from dualnn_torch.statistical_functions import (
     sum,
     var,
 )
-from dualnn_torch.transforms import grad, stop_gradient, value_and_grad
+from dualnn_torch.transforms import checkpoint, grad, stop_gradient, value_and_grad
 from dualnn_torch.utility_functions import (
     all,
     any,
@@ -235,6 +243,7 @@ from dualnn_torch.variables import (
     assign_add,
     assign_sub,
     is_variable,
+    value,
 )
 
 name = "torch"

@@ -1,13 +1,38 @@
-"""Preparing a function for being called many times."""
+"""Preparing functions for being called many times: as graphs, and as machine code."""
 
 from __future__ import annotations
 
+import functools
+import logging
 
-def compile(fun, /):
+import numpy as np
+import optree
+import torch
+
+from dualnn.fast_paths import generic
+from dualnn_torch import graphs
+from dualnn_torch.creation_functions import asarray
+from dualnn_torch.gradient_tape import is_recording
+
+MOST_PROGRAMS = 8  # of one function, one for each choice of shapes
+UPDATES = ("adam_update", "sgd_update")  # inductor fuses their formulas with what stands around them
+
+
+def compile(fun, /, *, jit=False):
     """Return `fun`, a pure function of trees of tensors, prepared for being called many times.
 
-    On torch that is `fun` itself: `torch.compile` takes 2 to 10 seconds (measured) for one training
-    step, which only long runs earn back, so it is not for this function to choose.
+    It is traced once for each choice of shapes. A function that looks at a tensor's value, with ``if``,
+    ``for``, ``float(x)`` or NumPy, cannot be traced and runs as it is; the logger ``"dualnn"`` says so
+    once. While a function is traced, a size may be unknown: ask ``nn.shape(x)``, not ``x.shape``.
+
+    Args:
+        fun: the function.
+        jit: whether the framework's compiler makes machine code of it, inductor of torch and XLA of
+            TensorFlow, which takes seconds. Without, the framework's own kernels run one after the
+            other, without Python between them.
+
+    Returns:
+        A function like `fun`. Its attribute `runs_as` is ``"jit"``, ``"graph"`` or ``"eager"``.
 
     Raises:
         Exception: whatever `fun` raises.
@@ -18,4 +43,197 @@ def compile(fun, /):
     >>> float(double({"x": nn.asarray(3.0)})["x"])
     6.0
     """
-    return fun
+    programs = _Programs(fun, jit)
+
+    @functools.wraps(fun)
+    def call(*args, **kwargs):
+        leaves, structure = _flatten((args, kwargs))
+        program = programs.find(leaves, structure)
+        call.runs_as = programs.runs_as
+        return fun(*args, **kwargs) if program is None else program.call(leaves)
+
+    call.runs_as = programs.runs_as
+    return call
+
+
+def compile_loop(body, /, *, jit=False, unroll=1):
+    """Return ``loop(carry, constants, xs)``, which does ``carry = body(carry, constants, x)`` for each x.
+
+    The loop goes over the first axis of the tensors in `xs`, with as little Python between the steps
+    as the framework allows, and returns the last carry. The tensors of the first carry belong to the
+    loop, which may overwrite them.
+
+    Args:
+        body: a pure function of trees of tensors; it returns a carry like the one it was given.
+        jit: as in `compile`.
+        unroll: how many steps are compiled as one, where the framework's compiler has no good loop.
+
+    Returns:
+        The loop. Its attribute `runs_as` is ``"jit"``, ``"graph"`` or ``"eager"``.
+
+    Raises:
+        Exception: whatever `body` raises.
+
+    >>> import dualnn as dn
+    >>> nn = dn.backend()
+    >>> total = nn.compile_loop(lambda carry, scale, x: carry + scale * x)
+    >>> float(total(nn.asarray(0.0), nn.asarray(2.0), nn.asarray([1.0, 2.0, 3.0])))
+    12.0
+    """
+
+    @functools.wraps(body)
+    def several(carry, constants, xs):
+        for x in zip(*(x.unbind(0) for x in optree.tree_leaves(xs)), strict=True):
+            carry = body(carry, constants, optree.tree_unflatten(optree.tree_structure(xs), x))
+        return carry
+
+    single, unrolled = _Programs(body, jit, changes=0), _Programs(several, jit, changes=0)
+
+    def loop(carry, constants, xs):
+        leaves, structure = optree.tree_flatten(xs)
+        length = len(leaves[0])
+        whole = length // unroll * unroll if jit and unroll > 1 else 0
+        if whole:
+            blocks = zip(*(x[:whole].unflatten(0, (-1, unroll)).unbind(0) for x in leaves), strict=True)
+            carry = _iterate(unrolled, carry, constants, [structure.unflatten(x) for x in blocks])
+        if whole < length:
+            steps = zip(*(x[whole:].unbind(0) for x in leaves), strict=True)
+            carry = _iterate(single, carry, constants, [structure.unflatten(x) for x in steps])
+        loop.runs_as = min(single.runs_as, unrolled.runs_as)  # "eager" < "graph" < "jit"
+        return carry
+
+    loop.runs_as = single.runs_as
+    return loop
+
+
+def _iterate(programs, carry, constants, steps):
+    leaves, structure = _flatten(((carry, constants, steps[0]), {}))
+    program = programs.find(leaves, structure)
+    if program is None:
+        for x in steps:
+            carry = programs.fun(carry, constants, x)
+        return carry
+    now, carried = optree.tree_flatten(carry)
+    fixed = optree.tree_leaves(constants)
+    run = program.run
+    for x in steps:
+        results = run(*now, *fixed, *optree.tree_leaves(x))
+        now = results or now  # no results: the program has changed the carry in place
+    return carried.unflatten(now)
+
+
+def _flatten(tree):
+    leaves, structure = optree.tree_flatten(tree, none_is_leaf=True)
+    return [asarray(leaf) if isinstance(leaf, np.ndarray) else leaf for leaf in leaves], structure
+
+
+class _Programs:
+    """What was made of one function, for each choice of shapes that it was called with.
+
+    Args:
+        fun: the function.
+        jit: whether machine code is made of it.
+        changes: the number of the argument in whose place the result is put; None for no one's.
+    """
+
+    def __init__(self, fun, jit, changes=None):
+        self.fun, self.changes = fun, changes
+        self.runs_as = "jit" if jit else "graph"
+        self._found = {}
+
+    def find(self, leaves, structure):
+        """Return the program for such arguments, or None if the function is to run as it is."""
+        if self.runs_as == "eager" or torch.compiler.is_compiling() or is_recording():
+            return None
+        if any(map(_is_followed, leaves)):
+            return None
+        key = (structure, *map(_described, leaves))
+        if key not in self._found:
+            if len(self._found) == MOST_PROGRAMS:
+                return None
+            self._found[key] = self._make(leaves, structure)
+        return self._found[key]
+
+    def _make(self, leaves, structure):
+        while self.runs_as != "eager":
+            try:
+                return _Program(self.fun, leaves, structure, self.runs_as == "jit", self.changes)
+            except Exception as error:
+                reason = str(error).partition("\n")[0].partition(". ")[0]
+            if self.runs_as == "graph":
+                # Is it the tracing or the function that failed? An error of its own it raises again.
+                args, kwargs = structure.unflatten(leaves)
+                self.fun(*optree.tree_map(_copied, args), **kwargs)
+            name = getattr(self.fun, "__qualname__", repr(self.fun))
+            jit = self.runs_as == "jit"
+            what, then = (" to machine code", "its graph runs") if jit else ("", "it runs as it is")
+            logging.getLogger("dualnn").warning(
+                "%s cannot be compiled%s, so %s: %s", name, what, then, reason
+            )
+            self.runs_as = "graph" if jit else "eager"
+        return None
+
+
+class _Program:
+    """One function for one choice of shapes.
+
+    Attributes:
+        run: takes the tensors among the arguments, and returns the tensors among the results.
+    """
+
+    def __init__(self, fun, leaves, structure, jit, changes):
+        tensors = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
+
+        def flat(tensors):
+            rest = iter(tensors)
+            given = [next(rest) if isinstance(leaf, torch.Tensor) else leaf for leaf in leaves]
+            args, kwargs = structure.unflatten(given)
+            results, self._structure = optree.tree_flatten(fun(*args, **kwargs), none_is_leaf=True)
+            self._results = [None if isinstance(leaf, torch.Tensor) else leaf for leaf in results]
+            self._is_tensor = [isinstance(leaf, torch.Tensor) for leaf in results]
+            results = [leaf for leaf in results if isinstance(leaf, torch.Tensor)]
+            if not jit or changes is None:
+                return results
+            for old, new in zip(optree.tree_leaves(args[changes]), results, strict=True):
+                if new is not old:
+                    old.copy_(new)
+            return []
+
+        if jit:
+            with generic(*UPDATES):
+                self.run = graphs.as_machine_code(graphs.trace(flat, tensors), tensors)
+        else:
+            self.run = graphs.as_python(graphs.trace(flat, tensors))
+
+    def call(self, leaves):
+        """Return the tree of results for the leaves of the arguments."""
+        tensors = iter(self.run(*(leaf.detach() for leaf in leaves if isinstance(leaf, torch.Tensor))))
+        results = [
+            next(tensors) if is_tensor else leaf
+            for is_tensor, leaf in zip(self._is_tensor, self._results, strict=True)
+        ]
+        return self._structure.unflatten(results)
+
+
+def _is_followed(leaf):
+    """Return whether others look at what becomes of a tensor: to differentiate it, or while they trace."""
+    if not isinstance(leaf, torch.Tensor):
+        return False
+    if isinstance(leaf, torch.nn.Parameter):
+        return leaf.requires_grad and torch.is_grad_enabled()
+    return (
+        leaf.requires_grad
+        or type(leaf) is not torch.Tensor
+        or torch._C._functorch.is_functorch_wrapped_tensor(leaf)
+    )
+
+
+def _described(leaf):
+    """Return what a program takes for granted of an argument."""
+    if isinstance(leaf, torch.Tensor):
+        return leaf.shape, leaf.stride(), leaf.dtype, leaf.device
+    return type(leaf), leaf
+
+
+def _copied(leaf):
+    return leaf.clone() if isinstance(leaf, torch.Tensor) else leaf

@@ -62,6 +62,19 @@ def is_variable(x, /):
     return isinstance(x, torch.nn.Parameter)
 
 
+def value(variable, /):
+    """Return a variable's present value as a tensor and a constant, without a copy where there need be none.
+
+    It is good until the variable is assigned to; `stop_gradient` returns a value that lasts.
+
+    >>> import dualnn as dn
+    >>> nn = dn.backend()
+    >>> nn.to_numpy(nn.value(nn.Variable([1.0, 2.0]))).tolist()
+    [1.0, 2.0]
+    """
+    return variable.detach()
+
+
 def assign(variable, value, /):
     """Set a variable's value in place, and return the variable.
 
@@ -83,6 +96,8 @@ def assign(variable, value, /):
     value = _value_for(variable, value)
     if value.shape != variable.shape:
         raise ValueError(_unequal_shapes(variable, value))
+    if value.data_ptr() == variable.data_ptr() and value.stride() == variable.stride():
+        return variable  # what was changed in place
     with torch.no_grad():
         return variable.copy_(value)
 

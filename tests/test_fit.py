@@ -167,7 +167,7 @@ def test_callbacks_are_called_in_order(backend):
         setattr(Log, name, lambda self, *a, _name=name: calls.append(_name))
     x, y = regression(4)
     linear().fit(x, y, batch_size=2, epochs=1, validation_data=(x, y), callbacks=[Log()], verbose=0)
-    batch = ["on_train_batch_begin", "on_train_batch_end"]
+    batch = ["on_train_batch_begin", "on_train_batch_end", "on_train_chunk_end"]
     assert calls == [
         "on_train_begin", "on_epoch_begin", *batch, *batch, "on_test_begin", "on_test_end",
         "on_epoch_end", "on_train_end",

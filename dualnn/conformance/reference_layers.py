@@ -1,25 +1,24 @@
 """The layers' formulas once more, in NumPy on `numpy.longdouble`: what both backends are measured against.
 
-A reference reads a layer's settings and weights and nothing else of it. It is written for clarity: sums over
-windows are loops.
+A reference reads a layer's settings and weights and nothing else of it. Formulas without a layer are those of
+`references`.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from dualnn import layers, random
+from dualnn.conformance import references
 from dualnn.conformance.case import Array
+from dualnn.conformance.references import WIDE
 from dualnn.layers import tree
 from dualnn.layers.layer import Layer
 from dualnn.layers.symbolic import SymbolicTensor
-
-WIDE = np.longdouble
 
 Disturb = Callable[[Array], Array]
 
@@ -88,92 +87,25 @@ def _of_node(node: SymbolicTensor, values: dict[int, Array], run: Callable[[Laye
 # ------------------------------------------------------------------ activations
 
 
-def sigmoid(x: Array) -> Array:
-    """Return ``1 / (1 + exp(-x))``."""
-    return np.asarray(1 / (1 + np.exp(-x)))
-
-
-def softplus(x: Array) -> Array:
-    """Return ``log(1 + exp(x))``, from the side on which nothing overflows."""
-    return np.asarray(np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))))
-
-
-def softmax(x: Array) -> Array:
-    """Return ``exp(x) / sum(exp(x))``."""
-    e = np.exp(x - x.max(axis=-1, keepdims=True))
-    return np.asarray(e / e.sum(axis=-1, keepdims=True))
-
-
-def log_softmax(x: Array) -> Array:
-    """Return the logarithm of the softmax."""
-    x = x - x.max(axis=-1, keepdims=True)
-    return np.asarray(x - np.log(np.exp(x).sum(axis=-1, keepdims=True)))
-
-
-def gelu(x: Array) -> Array:
-    """Return ``x * Phi(x)``."""
-    return np.asarray(x * _normal_distribution(x))
-
-
-def elu(x: Array) -> Array:
-    """Return ``x`` where positive, else ``exp(x) - 1``."""
-    return np.where(x > 0, x, np.expm1(np.minimum(x, 0)))
-
-
-def selu(x: Array) -> Array:
-    """Return the scaled `elu`, with the numbers of Klambauer et al. (2017)."""
-    scale, alpha = WIDE("1.0507009873554804934193349852946"), WIDE("1.6732632423543772848170429916717")
-    return np.asarray(scale * np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0))))
-
-
-def _hard_sigmoid(x: Array) -> Array:
-    return np.asarray(np.clip(x + 3, 0, 6) / 6)
-
-
-def _normal_distribution(x: Array) -> Array:
-    # By the C library's complementary error function this would be double precision only. Series and
-    # continued fraction of the wide precision: Abramowitz and Stegun, 26.2.11 and 26.2.14.
-    return np.vectorize(_one_phi, otypes=[WIDE])(x) if x.size else x
-
-
-def _one_phi(x: Any) -> Any:
-    density = np.exp(-x * x / 2) / np.sqrt(2 * WIDE(np.pi) + WIDE(2.4492935982947064e-16))
-    if abs(x) < 5:
-        term = total = x
-        for n in itertools.count(3, 2):
-            term = term * x * x / n
-            if abs(term) <= abs(total) * np.finfo(WIDE).eps / 4:
-                break
-            total += term
-        if x > -2.5:
-            return WIDE(0.5) + density * total
-    # for negative numbers the series would cancel
-    tail = abs(x)
-    fraction = tail
-    for n in range(150, 0, -1):
-        fraction = tail + n / fraction
-    return density / fraction if x < 0 else 1 - density / fraction
-
-
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
-    "elu": elu,
-    "exponential": lambda x: np.asarray(np.exp(x)),
-    "gelu": gelu,
-    "hard_sigmoid": _hard_sigmoid,
-    "hard_silu": lambda x: np.asarray(x * _hard_sigmoid(x)),
-    "leaky_relu": lambda x: np.where(x > 0, x, WIDE(2) / 10 * x),
+    "elu": references.elu,
+    "exponential": np.exp,
+    "gelu": references.gelu,
+    "hard_sigmoid": references.hard_sigmoid,
+    "hard_silu": lambda x: np.asarray(x * references.hard_sigmoid(x)),
+    "leaky_relu": references.leaky_relu,
     "linear": lambda x: x,
-    "log_softmax": log_softmax,
-    "mish": lambda x: np.asarray(x * np.tanh(softplus(x))),
+    "log_softmax": references.log_softmax,
+    "mish": references.mish,
     "relu": lambda x: np.asarray(np.maximum(x, 0)),
     "relu6": lambda x: np.asarray(np.clip(x, 0, 6)),
-    "selu": selu,
-    "sigmoid": sigmoid,
-    "silu": lambda x: np.asarray(x * sigmoid(x)),
-    "softmax": softmax,
-    "softplus": softplus,
-    "softsign": lambda x: np.asarray(x / (1 + np.abs(x))),
-    "tanh": lambda x: np.asarray(np.tanh(x)),
+    "selu": references.selu,
+    "sigmoid": references.sigmoid,
+    "silu": lambda x: np.asarray(x * references.sigmoid(x)),
+    "softmax": references.softmax,
+    "softplus": references.softplus,
+    "softsign": references.softsign,
+    "tanh": np.tanh,
 }
 
 
@@ -192,61 +124,21 @@ def _dense(layer: Any, weights: dict[str, Array], x: Array, training: bool) -> A
     return _activated(layer, x @ weights["kernel"] + weights.get("bias", WIDE(0)))
 
 
-def _windows(
-    x: Array,
-    size: tuple[int, int],
-    strides: tuple[int, int],
-    padding: str,
-    dilation: tuple[int, int],
-    fill: Any,
-) -> Iterator[tuple[int, int, Array]]:
-    """Yield for every window its row and column, and its pixels (batch, rows, columns, channels)."""
-    before, counts = [], []
-    for length, window, stride, step in zip(x.shape[1:3], size, strides, dilation, strict=True):
-        extent = (window - 1) * step + 1
-        count = math.ceil(length / stride) if padding == "same" else (length - extent) // stride + 1
-        before.append(max((count - 1) * stride + extent - length, 0) // 2 if padding == "same" else 0)
-        counts.append(count)
-    for row, column in np.ndindex(*counts):
-        pixels = np.full((x.shape[0], *size, x.shape[3]), fill, x.dtype)
-        for i, j in np.ndindex(*size):
-            r = row * strides[0] - before[0] + i * dilation[0]
-            c = column * strides[1] - before[1] + j * dilation[1]
-            if 0 <= r < x.shape[1] and 0 <= c < x.shape[2]:
-                pixels[:, i, j] = x[:, r, c]
-        yield row, column, pixels
-
-
-def _assembled(windows: Iterator[tuple[int, int, Array]], function: Callable[[Array], Array]) -> Array:
-    found = {(row, column): function(pixels) for row, column, pixels in windows}
-    rows, columns = (1 + max(at) for at in zip(*found, strict=True))
-    return np.stack([np.stack([found[r, c] for c in range(columns)], axis=1) for r in range(rows)], axis=1)
-
-
 def _conv2d(layer: Any, weights: dict[str, Array], x: Array, training: bool) -> Array:
-    kernel, groups = weights["kernel"], layer.groups
-    channels, filters = kernel.shape[2], kernel.shape[3] // groups
-
-    def convolved(pixels: Array) -> Array:
-        parts = [
-            np.einsum(
-                "nijc,ijcf->nf",
-                pixels[..., g * channels : (g + 1) * channels],
-                kernel[..., g * filters : (g + 1) * filters],
-            )
-            for g in range(groups)
-        ]
-        return np.concatenate(parts, axis=-1)
-
-    windows = _windows(x, layer.kernel_size, layer.strides, layer.padding, layer.dilation_rate, WIDE(0))
-    return _activated(layer, _assembled(windows, convolved) + weights.get("bias", WIDE(0)))
+    y = references.conv2d(
+        x,
+        weights["kernel"],
+        layer.groups,
+        strides=layer.strides,
+        padding=layer.padding,
+        dilation=layer.dilation_rate,
+    )
+    return _activated(layer, y + weights.get("bias", WIDE(0)))
 
 
-def _pooling(reduce: Callable[..., Array]) -> Callable[..., Array]:
+def _pooling(pool: Callable[..., Array]) -> Callable[..., Array]:
     def pooled(layer: Any, weights: dict[str, Array], x: Array, training: bool) -> Array:
-        # pixels that are not there are NaN, which the reduction leaves out
-        windows = _windows(x, layer.pool_size, layer.strides, layer.padding, (1, 1), WIDE(np.nan))
-        return _assembled(windows, lambda pixels: np.asarray(reduce(pixels, axis=(1, 2))))
+        return pool(x, layer.pool_size, strides=layer.strides, padding=layer.padding)
 
     return pooled
 
@@ -287,8 +179,8 @@ def _dropout(layer: Any, weights: dict[str, Array], x: Array, training: bool) ->
 _FORMULAS: dict[type, Callable[..., Array]] = {
     layers.Dense: _dense,
     layers.Conv2D: _conv2d,
-    layers.MaxPooling2D: _pooling(np.nanmax),
-    layers.AveragePooling2D: _pooling(np.nanmean),
+    layers.MaxPooling2D: _pooling(references.max_pool2d),
+    layers.AveragePooling2D: _pooling(references.avg_pool2d),
     layers.GlobalAveragePooling2D: lambda layer, w, x, t: x.mean(axis=(1, 2), keepdims=layer.keepdims),
     layers.BatchNormalization: _batch_normalization,
     layers.LayerNormalization: _layer_normalization,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from dualnn.place import Place
@@ -27,6 +27,8 @@ class Call:
     seed: int
     training: bool
     observer: Observer | None = None
+    compute: Place | None = None
+    """Where layers compute that need not keep the precision of their weights; None: in `place`."""
     losses: list[Tensor] = field(default_factory=list)
     """What `Layer.add_loss` was given during this call."""
 
@@ -34,6 +36,7 @@ class Call:
 class _Current(threading.local):
     call: Call | None = None
     observer: Observer | None = None
+    compute: str | None = None
 
 
 _current = _Current()
@@ -67,3 +70,18 @@ def observed(observer: Observer) -> Iterator[None]:
         yield
     finally:
         _current.observer = previous
+
+
+def compute_place(place: Place) -> Place | None:
+    """Return where the layers of a new root call compute, if not in `place`."""
+    return None if _current.compute is None else replace(place, dtype=_current.compute)
+
+
+@contextmanager
+def computing_in(dtype: str) -> Iterator[None]:
+    """Have layers compute in another dtype than that of their weights while the block runs."""
+    previous, _current.compute = _current.compute, dtype
+    try:
+        yield
+    finally:
+        _current.compute = previous

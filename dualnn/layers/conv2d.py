@@ -39,6 +39,7 @@ class Conv2D(Layer):
     (1, 14, 14, 8)
     """
 
+    kind_of_work = "convolution"
     _computes = True
 
     def __init__(

@@ -17,6 +17,7 @@ class Embedding(Layer):
         output_dim: the length of a vector.
         embeddings_initializer: a name or a function.
         embeddings_regularizer: a name or a function, or None.
+        mask_zero: whether 0 stands for a step that is not there: layers behind leave it out.
         name: the layer's name.
 
     Input of integers of shape (batch, ...), output of shape (batch, ..., output_dim).
@@ -32,6 +33,7 @@ class Embedding(Layer):
         output_dim: int,
         embeddings_initializer: Any = "uniform",
         embeddings_regularizer: Any = None,
+        mask_zero: bool = False,
         name: str | None = None,
     ) -> None:
         super().__init__(name)
@@ -39,6 +41,7 @@ class Embedding(Layer):
         self.output_dim = positive_int("output_dim", output_dim)
         self.embeddings_initializer = embeddings_initializer
         self.embeddings_regularizer = embeddings_regularizer
+        self.mask_zero = self.supports_masking = mask_zero
 
     def build(self, input_shape: Shape) -> None:
         """Make the table, (input_dim, output_dim)."""
@@ -55,6 +58,10 @@ class Embedding(Layer):
         indices = nn.reshape(nn.astype(x, nn.int64), (-1,))
         vectors = nn.take(self.embeddings, indices, axis=0)
         return nn.reshape(vectors, (*nn.shape(x), self.output_dim))
+
+    def compute_mask(self, x: Tensor, mask: Any = None) -> Tensor:
+        """Return the mask: True where the integer is not 0."""
+        return self.nn.logical_not(self.nn.equal(x, 0))
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return (batch, ..., output_dim)."""

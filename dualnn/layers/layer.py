@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import re
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any, ClassVar
@@ -13,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dualnn import initializers, random, regularizers
-from dualnn.layers import context, tree
+from dualnn.layers import context, masks, tree
 from dualnn.layers.input_spec import InputSpec
 from dualnn.layers.symbolic import SymbolicTensor, is_symbolic
 from dualnn.moving import moved
@@ -56,7 +57,17 @@ class Layer(tree.Node):
     input_spec: InputSpec | None = None
     """What the input must look like once the layer is built."""
 
+    kind_of_work: ClassVar[str] = "dense"
+    """``"dense"``, ``"convolution"`` or ``"recurrence"``: compilers do well with some, badly with others."""
+
+    supports_masking: bool = False
+    """Whether masks of sequences go through the layer; `compute_mask` says how."""
+
+    keeps_precision: ClassVar[bool] = False
+    """Whether the layer computes in the dtype of its weights, also in mixed precision."""
+
     _takes_training: ClassVar[bool] = False  # whether `call` has an argument of this name
+    _masked: ClassVar[tuple[tuple[int, str, str], ...]] = ()  # arguments of `call` whose mask it takes, too
     _computes: ClassVar[bool] = False  # whether integer inputs are cast to the layer's dtype
     _trainable: bool = True
     _place: Place | None = None
@@ -68,7 +79,11 @@ class Layer(tree.Node):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls._takes_training = "training" in inspect.signature(cls.call).parameters
+        names = list(inspect.signature(cls.call).parameters)[1:]
+        cls._takes_training = "training" in names
+        of_first = {names[0]: "mask"} if "mask" in names[1:] else {}
+        named = ((i, name, of_first.get(name, f"{name}_mask")) for i, name in enumerate(names))
+        cls._masked = tuple(argument for argument in named if argument[2] in names)
 
     def __init__(self, name: str | None = None, trainable: bool = True) -> None:
         self.name = name or snake_case(type(self).__name__)
@@ -94,6 +109,18 @@ class Layer(tree.Node):
         Only symbolic tensors ask for it; None if it is known only once the layer has run.
         """
         return None
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """Return the output's mask for the input's; asked only of a layer that supports masking.
+
+        Args:
+            inputs: the first argument of `call`.
+            mask: its mask, a boolean tensor (batch, steps), or None; for a list of tensors a list.
+
+        Returns:
+            A mask or None, or a list of them for several outputs. By default the input's mask.
+        """
+        return mask
 
     def add_weight(
         self,
@@ -178,7 +205,8 @@ class Layer(tree.Node):
             *args: native tensors of the layer's backend, NumPy arrays, or lists of numbers.
             training: whether layers like Dropout behave as in training; by default as the layer
                 around this one does, and False outside.
-            **kwargs: passed on to `call`.
+            **kwargs: passed on to `call`. ``mask`` is by default the mask that the first argument has from
+                the layer that made it, and ``x_mask`` that of an argument ``x``.
 
         Raises:
             ValueError: an input of a wrong shape.
@@ -190,12 +218,14 @@ class Layer(tree.Node):
         call = context.current()
         if call is not None:
             return self._run(call, args, kwargs, training)
+        place = self._place or self._choose_place()
         call = context.Call(
             root=self,
-            place=self._place or self._choose_place(),
+            place=place,
             seed=self.seed,
             training=bool(training),
             observer=context.observer(),
+            compute=context.compute_place(place),
         )
         with context.entered(call), _undone_on_error(self):
             output = self._run(call, args, kwargs, training)
@@ -206,8 +236,11 @@ class Layer(tree.Node):
         self, call: context.Call, args: tuple[Any, ...], kwargs: dict[str, Any], training: bool | None
     ) -> Any:
         self._settle(call.place)
-        args = tuple(self._convert(x, call.place) for x in args)
-        kwargs = {name: self._convert(x, call.place) if _is_array(x) else x for name, x in kwargs.items()}
+        mask = masks.mask_of(args[0]) if args else None
+        kwargs = self._with_masks(args, kwargs)
+        place = call.place if call.compute is None or self.keeps_precision else call.compute
+        args = tuple(self._convert(x, place) for x in args)
+        kwargs = {name: self._option(name, x, place) for name, x in kwargs.items()}
         fresh, outer = not self.built, call.training
         call.training = outer if training is None else training
         try:
@@ -227,6 +260,11 @@ class Layer(tree.Node):
             call.training = outer
         if fresh:
             self._output_shape = without_batch(output)
+        if self.supports_masking:
+            if masks.mask_of(output) is None:
+                masks.remember(output, self.compute_mask(args[0] if args else None, kwargs.get("mask", mask)))
+        elif mask is not None:
+            self._warn_of_lost_mask()
         if call.observer is not None:
             call.observer(self, output)
         return output
@@ -282,6 +320,30 @@ class Layer(tree.Node):
         if self._computes and tensor.dtype != (dtype := place.nn.dtype(place.dtype)):
             return place.nn.astype(tensor, dtype)
         return tensor
+
+    def _with_masks(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        for i, name, name_of_mask in self._masked:
+            mask = masks.mask_of(args[i] if i < len(args) else kwargs.get(name))
+            if mask is not None and kwargs.get(name_of_mask) is None:
+                kwargs = {**kwargs, name_of_mask: mask}
+        return kwargs
+
+    def _option(self, name: str, x: Any, place: Place) -> Any:
+        # a keyword argument of `call`: masks are boolean, other tensors what positional ones are
+        if isinstance(x, list | tuple) and any(_is_array(item) for item in x):
+            return type(x)(self._option(name, item, place) for item in x)
+        if x is not None and any(name == name_of_mask for _, _, name_of_mask in self._masked):
+            return place.nn.asarray(x, dtype="bool", device=place.device)
+        return self._convert(x, place) if _is_array(x) else x
+
+    def _warn_of_lost_mask(self) -> None:
+        if any(layer is not self for _, layer in tree.walk(self)):
+            return  # the layers inside have seen the mask
+        warnings.warn(
+            f"layer {self.name!r} got an input with a mask, which goes no further: {type(self).__name__} "
+            f"does not say supports_masking = True",
+            stacklevel=4,
+        )
 
     @property
     def trainable(self) -> bool:

@@ -41,6 +41,7 @@ class BatchNormalization(Layer):
     """
 
     _computes = True
+    keeps_precision = True  # means of many numbers in 16 bits would be far off
 
     def __init__(
         self,
@@ -99,14 +100,18 @@ class BatchNormalization(Layer):
         if training and self.trainable:
             axes = tuple(i for i in range(rank) if i != axis)
             mean = nn.mean(x, axis=axes, keepdims=True)
-            variance = nn.mean(nn.square(x - mean), axis=axes, keepdims=True)
+            centered = x - mean
+            variance = nn.mean(centered * centered, axis=axes, keepdims=True)
             self.moving_mean = self._follow(self.moving_mean, mean)
             self.moving_variance = self._follow(self.moving_variance, variance)
         else:
-            shape = tuple(-1 if i == axis else 1 for i in range(rank))
-            mean = nn.reshape(self.moving_mean, shape)
-            variance = nn.reshape(self.moving_variance, shape)
-        return _affine(nn, (x - mean) / nn.sqrt(variance + self.epsilon), self.gamma, self.beta, axis)
+            centered = x - _along(nn, self.moving_mean, axis, rank)
+            variance = _along(nn, self.moving_variance, axis, rank)
+        # One scale per feature before the images are touched: every pass over them takes memory and time.
+        gamma = 1.0 if self.gamma is None else _along(nn, self.gamma, axis, rank)
+        scale = gamma / nn.sqrt(variance + self.epsilon)
+        y = centered * scale
+        return y if self.beta is None else y + _along(nn, self.beta, axis, rank)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return the input's shape."""
@@ -143,6 +148,7 @@ class LayerNormalization(Layer):
     """
 
     _computes = True
+    keeps_precision = True  # means of many numbers in 16 bits would be far off
 
     def __init__(
         self,
@@ -184,10 +190,16 @@ class LayerNormalization(Layer):
     def call(self, x: Tensor) -> Tensor:
         """Normalise each sample."""
         nn = self.nn
-        axis = self.axis % len(x.shape)
-        mean = nn.mean(x, axis=axis, keepdims=True)
-        variance = nn.mean(nn.square(x - mean), axis=axis, keepdims=True)
-        return _affine(nn, (x - mean) / nn.sqrt(variance + self.epsilon), self.gamma, self.beta, axis)
+        rank = len(x.shape)
+        axis = self.axis % rank
+        centered = x - nn.mean(x, axis=axis, keepdims=True)
+        variance = nn.mean(centered * centered, axis=axis, keepdims=True)
+        y = centered / nn.sqrt(variance + self.epsilon)
+        if self.gamma is not None:
+            y = y * _along(nn, self.gamma, axis, rank)
+        if self.beta is not None:
+            y = y + _along(nn, self.beta, axis, rank)
+        return y
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return the input's shape."""
@@ -201,10 +213,5 @@ def _normalized_axis(layer: str, axis: int, shape: Shape) -> int:
     return axis % len(shape)
 
 
-def _affine(nn: Any, x: Tensor, gamma: Tensor | None, beta: Tensor | None, axis: int) -> Tensor:
-    shape = tuple(-1 if i == axis else 1 for i in range(len(x.shape)))
-    if gamma is not None:
-        x = x * nn.reshape(gamma, shape)
-    if beta is not None:
-        x = x + nn.reshape(beta, shape)
-    return x
+def _along(nn: Any, weight: Tensor, axis: int, rank: int) -> Tensor:
+    return nn.reshape(weight, tuple(-1 if i == axis else 1 for i in range(rank)))

@@ -94,15 +94,16 @@ def bound(slots: list[Slot], values: list[Tensor]) -> Iterator[Callable[[], list
     """Put tensors in the place of variables while the block runs: the step's own copy of the state.
 
     Inside the block a layer may set its attributes as it likes; the function that is yielded returns
-    what the slots hold then. Afterwards the variables, unchanged, are back in their slots.
+    what the slots hold then. Afterwards what they held before, the variables, is back in the slots.
     """
+    before = [slot.get() for slot in slots]
     for slot, value in zip(slots, values, strict=True):
         slot.put(value)
     try:
         yield lambda: [slot.get() for slot in slots]
     finally:
-        for slot in slots:
-            slot.put(slot.variable)
+        for slot, value in zip(slots, before, strict=True):
+            slot.put(value)
 
 
 def _walk(layer: Layer, path: str, trainable: bool, seen: set[int]) -> Iterator[tuple[str, Layer, bool]]:

@@ -20,7 +20,9 @@ from dualnn.place import Place
 from dualnn.training.callback_list import CallbackList
 from dualnn.training.compiled import CompiledSteps
 from dualnn.training.data import Batch, as_arrays, data_from, map_tree, native_tree, with_class_weight
+from dualnn.training.engines import Wish, chosen, work_of
 from dualnn.training.objective import Goals
+from dualnn.training.precision import Precision
 from dualnn.training.progress import ProgressBar, verbosity
 from dualnn.training.step import PredictStep, predict_step
 from dualnn.training.trainer import Trainer, fit_data
@@ -209,6 +211,9 @@ class Model(Layer):
         metrics: Any = None,
         weighted_metrics: Any = None,
         run_eagerly: bool = False,
+        engine: str = "auto",
+        jit: bool | None = None,
+        precision: str | None = None,
     ) -> None:
         """Say what the model is trained for, and how.
 
@@ -219,17 +224,25 @@ class Model(Layer):
             loss_weights: numbers by which several losses are multiplied.
             metrics: names, metrics or functions; the sample weights do not count in them.
             weighted_metrics: names, metrics or functions in which the sample weights count.
-            run_eagerly: whether steps run as plain Python, which is slower and can be debugged.
+            run_eagerly: whether steps run as plain Python, which can be debugged; ``engine="eager"``.
+            engine: how steps are run: ``"eager"`` as plain Python, ``"step"`` by a compiled function for
+                each step, ``"epoch"`` many steps behind one call; ``"auto"`` chooses by a rule, see
+                docs/engines.md. What ran is in ``history.engine``.
+            jit: whether the framework's compiler (inductor, XLA) makes machine code of the steps, which
+                takes seconds and pays in long runs; None leaves it to the rule.
+            precision: ``"mixed_bfloat16"`` or ``"mixed_float16"`` for layers that compute in 16 bits,
+                while weights, losses and updates keep the model's dtype; None for all in that dtype.
 
         Raises:
-            ValueError: an unknown name.
+            ValueError: an unknown name, or arguments that contradict each other.
         """
+        wish = Wish.of(engine, jit, run_eagerly)
         goals = Goals(loss, loss_weights, metrics, weighted_metrics)
         optimizer = optimizers.get(optimizer)
         if self._owner is None:
             self._owner = object()
         optimizer.claim(self._owner)
-        self._trainer = Trainer(self, goals, optimizer, run_eagerly)
+        self._trainer = Trainer(self, goals, optimizer, wish, Precision.of(precision))
         self._steps = None
 
     @property
@@ -377,8 +390,8 @@ class Model(Layer):
         params = {"epochs": 1, "steps": data.steps, "verbose": shown}
         callback = CallbackList(callbacks, self, params)
         callback("on_predict_begin")
-        step = self._predict_step()
-        variables = [nn.stop_gradient(variable) for variable in self.variables]
+        step = self._predict_step(data.steps)
+        variables = [nn.value(variable) for variable in self.variables]
         parts = []
         with ProgressBar(shown == 1, None, self.name) as bar:
             bar.begin(data.steps)
@@ -416,14 +429,21 @@ class Model(Layer):
         arrays = as_arrays(x, "x")
         self.build_on(map_tree(lambda a: a[:1], arrays))
         nn = self.nn
-        variables = [nn.stop_gradient(variable) for variable in self.variables]
-        return map_tree(nn.to_numpy, self._predict_step()(variables, native_tree(arrays, self.place)))
+        variables = [nn.value(variable) for variable in self.variables]
+        return map_tree(nn.to_numpy, self._predict_step(1)(variables, native_tree(arrays, self.place)))
 
-    def _predict_step(self) -> PredictStep:
+    def _predict_step(self, count: int | None) -> PredictStep:
         if self._steps is None:
             self._steps = CompiledSteps()
-        eager = self._trainer is not None and self._trainer.run_eagerly
-        return self._steps.get("predict", self, lambda: predict_step(self), eager)
+        trainer = self._trainer
+        wish, precision = (Wish(), Precision()) if trainer is None else (trainer.wish, trainer.precision)
+        engine, _ = chosen(self.nn, wish, work_of(self, 32), count, "")
+
+        def make() -> PredictStep:
+            step = predict_step(self, precision)
+            return step if engine.name == "eager" else self.nn.compile(step, jit=engine.jit)
+
+        return self._steps.get(("predict", engine.name, engine.jit), self, make)
 
     def _require_trainer(self, what: str, loss: bool = False) -> Trainer:
         if self._trainer is None:

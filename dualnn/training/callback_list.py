@@ -35,7 +35,15 @@ class CallbackList:
 
     def overrides(self, method: str) -> bool:
         """Whether any callback has a method of its own of this name."""
-        base = getattr(Callback, method)
-        return any(
-            getattr(getattr(callback, method), "__func__", None) is not base for callback in self.callbacks
-        )
+        return bool(self.names_of(method))
+
+    def names_of(self, *methods: str) -> list[str]:
+        """Return the names of the callbacks that have a method of their own of one of these names."""
+        return [
+            type(callback).__name__
+            for callback in self.callbacks
+            if any(
+                getattr(getattr(callback, method), "__func__", None) is not getattr(Callback, method)
+                for method in methods
+            )
+        ]

@@ -19,16 +19,13 @@ class CompiledSteps:
     """
 
     def __init__(self) -> None:
-        self._functions: dict[str, tuple[Any, Callable[..., Any]]] = {}
+        self._functions: dict[Any, tuple[Any, Callable[..., Any]]] = {}
 
-    def get(
-        self, name: str, model: Model, make: Callable[[], Callable[..., Any]], eager: bool
-    ) -> Callable[..., Any]:
-        """Return the function of this name; `make` makes it, and it is compiled unless `eager`."""
+    def get(self, name: Any, model: Model, make: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
+        """Return the function of this name; `make` makes it."""
         state = _settings(model)
         if name not in self._functions or self._functions[name][0] != state:
-            function = make()
-            self._functions[name] = (state, function if eager else model.nn.compile(function))
+            self._functions[name] = (state, make())
         return self._functions[name][1]
 
     def __deepcopy__(self, memo: dict[int, Any]) -> CompiledSteps:

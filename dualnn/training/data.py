@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import functools
 import math
-import operator
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple, TypeAlias
 
@@ -69,19 +67,37 @@ class ArrayData:
             place: where the tensors are wanted.
             order: a permutation of the samples, or None for the order they have.
         """
-        nn = place.nn
+        data = self.on_device(place)
+        for rows in self.rows(order):
+            for one in rows:
+                yield take_rows(place.nn, data, place.nn.asarray(one, device=place.device))
+
+    def on_device(self, place: Place) -> Batch:
+        """Return all data as native tensors, which stay there for the epochs to come."""
         if place not in self._on_device:
             self._on_device[place] = map_batch(lambda a: place.tensor(a, "the model"), self.batch)
-        data = self._on_device[place]
-        indices = None if order is None else nn.asarray(order, device=place.device)
-        for number in range(self.steps or 0):
-            start = number * self.batch_size
-            stop = min(start + self.batch_size, self.size)
-            if indices is None:
-                yield map_batch(operator.itemgetter(slice(start, stop)), data)
-            else:
-                chosen = indices[start:stop]
-                yield map_batch(functools.partial(_rows, nn, chosen), data)
+        return self._on_device[place]
+
+    def rows(self, order: npt.NDArray[np.int64] | None) -> list[npt.NDArray[np.int64]]:
+        """Return the numbers of the samples in each batch of an epoch.
+
+        Args:
+            order: a permutation of the samples, or None for the order they have.
+
+        Returns:
+            An array of shape (whole batches, batch size), and one of shape (1, samples) if fewer samples
+            than a batch are left; either may be missing.
+        """
+        size = min(self.size, (self.steps or 0) * self.batch_size)
+        order = np.arange(size) if order is None else order[:size]
+        whole = size // self.batch_size * self.batch_size
+        parts = [order[:whole].reshape(-1, self.batch_size), order[whole:].reshape(1, -1)]
+        return [part for part in parts if part.size]
+
+
+def take_rows(nn: Backend, data: Batch, rows: Tensor) -> Batch:
+    """Return the batch of these samples."""
+    return map_batch(lambda x: nn.take(x, rows, axis=0), data)
 
 
 class IterableData:
@@ -334,10 +350,6 @@ def check_finite(batch: Batch) -> None:
                     f"{path}: expected finite numbers, got NaN or infinity in {bad.sum()} of {len(array)} "
                     f"samples, first in sample {bad.argmax()}"
                 )
-
-
-def _rows(nn: Backend, indices: Tensor, x: Tensor) -> Tensor:
-    return nn.take(x, indices, axis=0)
 
 
 def _common_length(batch: Batch) -> int:

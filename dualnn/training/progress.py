@@ -79,10 +79,15 @@ class ProgressBar:
             self._bar.reset(self._task, total=steps, description=title.strip())
             self._start = time.perf_counter()
 
-    def step(self) -> None:
-        """Count one step."""
+    @property
+    def shown(self) -> bool:
+        """Whether there is a bar."""
+        return self._bar is not None
+
+    def step(self, count: int = 1) -> None:
+        """Count steps."""
         if self._bar is not None:
-            self._bar.advance(self._task)
+            self._bar.advance(self._task, count)
 
     def end(self, epoch: int, logs: Logs) -> None:
         """Leave a line with the epoch's numbers above the bar."""

@@ -11,14 +11,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypedDict
 
+import optree
+
 from dualnn.layers import tree
 from dualnn.optimizers import Optimizer
-from dualnn.protocol import Tensor
-from dualnn.training.data import Batch
+from dualnn.protocol import Backend, Tensor
+from dualnn.training.data import Batch, take_rows
 from dualnn.training.objective import MetricState, Objective
+from dualnn.training.precision import LossScale, Precision, next_loss_scale, unscaled
 
 if TYPE_CHECKING:
     from dualnn.models.model import Model
+
+
+EXACT = Precision()
 
 
 class State(TypedDict):
@@ -32,6 +38,8 @@ class State(TypedDict):
     """The optimizer's slots, per trainable variable."""
     metrics: list[MetricState]
     """The sums behind the losses and metrics of this epoch."""
+    loss_scale: LossScale
+    """In float16, what the loss is multiplied by; else empty."""
 
 
 Scalars = Tensor
@@ -42,43 +50,58 @@ TestStep = Callable[[list[Tensor], list[MetricState], Batch], list[MetricState]]
 PredictStep = Callable[[list[Tensor], Any], Any]
 
 
-def train_step(model: Model, objective: Objective, optimizer: Optimizer) -> TrainStep:
-    """Return the function that does one step: forward, backward, update."""
+def train_step(
+    model: Model, objective: Objective, optimizer: Optimizer, precision: Precision = EXACT
+) -> TrainStep:
+    """Return the function that does one step: forward, backward, update.
+
+    The state that it is given belongs to it, and may be changed in place.
+    """
     nn = model.nn
     slots = tree.slots(model)
     trainable = [slot for slot in slots if slot.trainable]
     other = [slot for slot in slots if not slot.trainable]
-    names = sorted(optimizer.scalars(0))
+    names = sorted(optimizer.scalars_of(0))
     penalties = model.penalties()
 
     def step(state: State, batch: Batch, scalars: Scalars) -> State:
         batch = Batch(*batch)
 
         def forward(weights: list[Tensor]) -> tuple[Tensor, Any]:
-            with tree.bound(trainable, weights), tree.bound(other, state["other"]) as new:
-                y_pred = model(batch.x, training=True)
-                loss, values = objective.loss(batch.y, y_pred, batch.weight)
+            with precision.bound(trainable, weights), precision.bound(other, state["other"]) as new:
+                y_pred = precision.output(nn, model(batch.x, training=True), model.dtype)
+                others = new()
+            loss, values = objective.loss(batch.y, y_pred, batch.weight)
+            with tree.bound(trainable, weights), tree.bound(other, state["other"]):
                 loss = _with_penalties(model, penalties, loss)
-                return loss, (y_pred, values, new())
+            scaled = loss * nn.astype(scale["scale"], loss.dtype) if scale else loss
+            return scaled, (loss, y_pred, values, others)
 
-        (loss, (y_pred, values, others)), gradients = nn.value_and_grad(forward, has_aux=True)(
+        scale = state["loss_scale"]
+        (_, (loss, y_pred, values, others)), gradients = nn.value_and_grad(forward, has_aux=True)(
             state["trainable"]
         )
         now = {name: scalars[i] for i, name in enumerate(names)}
-        weights, optimizer_state = optimizer.update(
-            nn, state["trainable"], gradients, state["optimizer"], now
-        )
+        old = state["trainable"], state["optimizer"]
+        if not scale:
+            weights, slots = optimizer.update(nn, old[0], gradients, old[1], now, in_place=True)
+        else:
+            gradients, finite = unscaled(nn, gradients, scale)
+            new = optimizer.update(nn, old[0], gradients, old[1], now)
+            weights, slots = _where(nn, finite, new, old)
+            scale = next_loss_scale(nn, scale, finite)
         return State(
             trainable=weights,
             other=others,
-            optimizer=optimizer_state,
+            optimizer=slots,
             metrics=objective.update(nn, state["metrics"], batch, y_pred, loss, values),
+            loss_scale=scale,
         )
 
     return step
 
 
-def test_step(model: Model, objective: Objective) -> TestStep:
+def test_step(model: Model, objective: Objective, precision: Precision = EXACT) -> TestStep:
     """Return the function that measures one batch."""
     nn = model.nn
     slots = tree.slots(model)
@@ -86,8 +109,9 @@ def test_step(model: Model, objective: Objective) -> TestStep:
 
     def step(variables: list[Tensor], state: list[MetricState], batch: Batch) -> list[MetricState]:
         batch = Batch(*batch)
+        with precision.bound(slots, variables):
+            y_pred = precision.output(nn, model(batch.x, training=False), model.dtype)
         with tree.bound(slots, variables):
-            y_pred = model(batch.x, training=False)
             loss, values = objective.loss(batch.y, y_pred, batch.weight)
             loss = _with_penalties(model, penalties, loss)
         return objective.update(nn, state, batch, y_pred, loss, values)
@@ -95,15 +119,41 @@ def test_step(model: Model, objective: Objective) -> TestStep:
     return step
 
 
-def predict_step(model: Model) -> PredictStep:
+def predict_step(model: Model, precision: Precision = EXACT) -> PredictStep:
     """Return the function that computes the outputs for one batch of inputs."""
     slots = tree.slots(model)
 
     def step(variables: list[Tensor], x: Any) -> Any:
-        with tree.bound(slots, variables):
-            return model(x, training=False)
+        with precision.bound(slots, variables):
+            return precision.output(model.nn, model(x, training=False), model.dtype)
 
     return step
+
+
+def train_rows(nn: Backend, step: TrainStep) -> Callable[[State, Batch, tuple[Tensor, Scalars]], State]:
+    """Return a step of training as the body of a loop: on some rows of all samples."""
+
+    def body(state: State, samples: Batch, x: tuple[Tensor, Scalars]) -> State:
+        rows, scalars = x
+        return step(state, take_rows(nn, Batch(*samples), rows), scalars)
+
+    return body
+
+
+def test_rows(
+    nn: Backend, step: TestStep
+) -> Callable[[list[MetricState], tuple[list[Tensor], Batch], Tensor], list[MetricState]]:
+    """Return a step of evaluation as the body of a loop: on some rows of all samples."""
+
+    def body(state: list[MetricState], given: tuple[list[Tensor], Batch], rows: Tensor) -> list[MetricState]:
+        variables, samples = given
+        return step(variables, state, take_rows(nn, Batch(*samples), rows))
+
+    return body
+
+
+def _where(nn: Backend, condition: Tensor, new: Any, old: Any) -> Any:
+    return optree.tree_map(lambda after, before: nn.where(condition, after, before), new, old)
 
 
 def _with_penalties(model: Model, penalties: list[Callable[[], Tensor]], loss: Tensor) -> Tensor:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import logging
+import math
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +14,7 @@ from dualnn.callbacks import Callback, History
 from dualnn.layers import tree
 from dualnn.layers.layer import without_batch
 from dualnn.optimizers import Optimizer
-from dualnn.protocol import Tensor
+from dualnn.protocol import Engine, Tensor
 from dualnn.seeds import Seed
 from dualnn.training import step as steps
 from dualnn.training.callback_list import CallbackList
@@ -28,7 +30,9 @@ from dualnn.training.data import (
     split,
     yields_batches,
 )
+from dualnn.training.engines import Wish, chosen, work_of
 from dualnn.training.objective import Goals, MetricState, Objective
+from dualnn.training.precision import Precision, initial_loss_scale
 from dualnn.training.progress import EpochLines, ProgressBar, verbosity
 
 if TYPE_CHECKING:
@@ -42,11 +46,16 @@ class Trainer:
         model: the model.
         goals: the losses and metrics, for any outputs.
         optimizer: the optimizer.
-        run_eagerly: whether steps run as they are, for debugging.
+        wish: how its steps are to be run.
+        precision: what its layers compute in.
     """
 
-    def __init__(self, model: Model, goals: Goals, optimizer: Optimizer, run_eagerly: bool) -> None:
-        self.model, self.goals, self.optimizer, self.run_eagerly = model, goals, optimizer, run_eagerly
+    def __init__(
+        self, model: Model, goals: Goals, optimizer: Optimizer, wish: Wish, precision: Precision
+    ) -> None:
+        self.model, self.goals, self.optimizer = model, goals, optimizer
+        self.wish, self.precision = wish, precision
+        self.loss_scale = initial_loss_scale() if precision.scales_loss else {}
         self._objective: Objective | None = None
         self._steps = CompiledSteps()
 
@@ -80,13 +89,14 @@ class Trainer:
         callback = CallbackList([history, *lines, *callbacks], model, params)
         model.stop_training = False
         model.history = history
+        engine = self._announced(history, data, epochs - initial_epoch, callback)
         callback("on_train_begin")
         logs: dict[str, float] = {}
         with ProgressBar(verbose == 1, epochs, model.name) as bar:
             for epoch in range(initial_epoch, epochs):
                 callback("on_epoch_begin", epoch)
                 bar.begin(data.steps, epoch)
-                logs = self._train_epoch(data, shuffle, callback, bar)
+                logs = self._train_epoch(data, shuffle, engine, callback, bar)
                 if validation_data is not None and (epoch + 1) % validation_freq == 0:
                     results = self.evaluate(validation_data, callback)
                     logs |= {f"val_{name}": value for name, value in results.items()}
@@ -98,40 +108,64 @@ class Trainer:
         return history
 
     def _train_epoch(
-        self, data: Data, shuffle: bool, callback: CallbackList, bar: ProgressBar
+        self, data: Data, shuffle: bool, engine: Engine, callback: CallbackList, bar: ProgressBar
     ) -> dict[str, float]:
         model, nn, objective = self.model, self.model.nn, self.objective
         order = None
         if shuffle and isinstance(data, ArrayData):
             key = random.key(model.seed, "shuffle", model.epochs_trained)
             order = random.Generator(key).permutation(data.size)
-        step = self._train_step()
-        watched = callback.overrides("on_train_batch_begin") or callback.overrides("on_train_batch_end")
+        each = callback.overrides("on_train_batch_begin") or callback.overrides("on_train_batch_end")
+        chunks = callback.overrides("on_train_chunk_end")
         state = self._read_state()
-        done = 0
+        number, changed = 0, False
         try:
-            for number, batch in enumerate(data.batches(model.place, order)):
-                if watched:
+            for count, run in self._runs(data, order, engine, bar.shown):
+                if each:
                     callback("on_train_batch_begin", number)
                     state = {**self._read_state(), "metrics": state["metrics"]}
-                state = step(state, batch, self._scalars())
-                done += 1
-                self.optimizer.iterations += 1
-                if watched:
+                state, changed = run(state), True
+                number += count
+                self.optimizer.iterations += count
+                bar.step(count)
+                if each:
                     self._write_state(state)
-                    callback("on_train_batch_end", number, objective.results(nn, state["metrics"]))
-                bar.step()
+                    callback("on_train_batch_end", number - 1, objective.results(nn, state["metrics"]))
+                if chunks:
+                    callback("on_train_chunk_end", number - 1, objective.results(nn, state["metrics"]))
+                if model.stop_training:
+                    break
         finally:  # also after an error or Ctrl-C, the model has the state of its last whole step
-            if done and not watched:
+            if changed and not each:
                 self._write_state(state)
         model.epochs_trained += 1
         return objective.results(nn, state["metrics"])
+
+    def _runs(
+        self, data: Data, order: Any, engine: Engine, shown: bool
+    ) -> Iterator[tuple[int, Callable[[steps.State], steps.State]]]:
+        """Yield, for the calls that an epoch is made of, the number of steps and the call."""
+        place = self.model.place
+        nn = place.nn
+        if engine.name != "epoch" or not isinstance(data, ArrayData):
+            step = self._train_step(engine)
+            for batch in data.batches(place, order):
+                yield 1, lambda state, batch=batch: step(state, batch, self._scalars(1)[0])  # type: ignore[misc]
+            return
+        loop, samples = self._train_loop(engine), data.on_device(place)
+        for rows in data.rows(order):
+            length = _chunk(len(rows), engine.unroll) if shown else len(rows)
+            indices = nn.asarray(rows, device=place.device)
+            for start in range(0, len(rows), length):
+                xs = (indices[start : start + length], self._scalars(min(length, len(rows) - start)))
+                yield len(xs[0]), lambda state, xs=xs: loop(state, samples, xs)  # type: ignore[misc]
 
     def train_on_batch(self, batch: Batch) -> dict[str, float]:
         """Do one step of training and return its numbers."""
         self._prepare(ArrayData(batch, 1), finite=False)
         native = Batch(*(native_tree(part, self.model.place) for part in batch))
-        state = self._train_step()(self._read_state(), native, self._scalars())
+        engine, _ = self._engine(1, None, "")
+        state = self._train_step(engine)(self._read_state(), native, self._scalars(1)[0])
         self.optimizer.iterations += 1
         self._write_state(state)
         return self.objective.results(self.model.nn, state["metrics"])
@@ -142,14 +176,13 @@ class Trainer:
         """Return the losses and metrics on data that has been prepared."""
         model, nn = self.model, self.model.nn
         callback("on_test_begin")
-        step = self._test_step()
-        variables = [nn.stop_gradient(variable) for variable in model.variables]
+        variables = [nn.value(variable) for variable in model.variables]
         metrics = self._initial_metrics()
         with ProgressBar(shown, None, model.name) as bar:
             bar.begin(data.steps)
-            for batch in data.batches(model.place, None):
-                metrics = step(variables, metrics, batch)
-                bar.step()
+            for count, run in self._test_runs(data, variables):
+                metrics = run(metrics)
+                bar.step(count)
         logs = self.objective.results(nn, metrics)
         callback("on_test_end", logs)
         return logs
@@ -190,20 +223,25 @@ class Trainer:
 
         data.check(check)
 
-    def _scalars(self) -> Tensor:
+    def _scalars(self, count: int) -> Tensor:
         # computed on the host in float64, so that every backend is given the same numbers
-        numbers = self.optimizer.scalars(self.optimizer.iterations)
-        values = np.asarray([numbers[name] for name in sorted(numbers)], dtype=np.float64)
+        first = self.optimizer.iterations
+        numbers = [self.optimizer.scalars_of(step) for step in range(first, first + count)]
+        names = sorted(numbers[0])
+        values = np.asarray([[one[name] for name in names] for one in numbers], dtype=np.float64)
         return self.model.nn.asarray(values, dtype=self.model.dtype, device=self.model.device)
 
     def _read_state(self) -> steps.State:
         model, nn = self.model, self.model.nn
         slots = tree.slots(model)
         return steps.State(
-            trainable=[nn.stop_gradient(slot.variable) for slot in slots if slot.trainable],
-            other=[nn.stop_gradient(slot.variable) for slot in slots if not slot.trainable],
+            trainable=[nn.value(slot.variable) for slot in slots if slot.trainable],
+            other=[nn.value(slot.variable) for slot in slots if not slot.trainable],
             optimizer=self._optimizer_slots([slot for slot in slots if slot.trainable]),
             metrics=self._initial_metrics(),
+            loss_scale={
+                name: nn.asarray(value, device=model.device) for name, value in self.loss_scale.items()
+            },
         )
 
     def _optimizer_slots(self, trainable: list[tree.Slot]) -> list[dict[str, Tensor]]:
@@ -239,6 +277,7 @@ class Trainer:
         for variable, value in zip(other, state["other"], strict=True):
             nn.assign(variable, value)
         self.optimizer.slots = state["optimizer"]
+        self.loss_scale = {name: nn.to_numpy(value) for name, value in state["loss_scale"].items()}
 
     def _initial_metrics(self) -> list[MetricState]:
         model = self.model
@@ -247,17 +286,77 @@ class Trainer:
             for part in self.objective.initial_state()
         ]
 
-    def _train_step(self) -> steps.TrainStep:
-        def make() -> steps.TrainStep:
-            return steps.train_step(self.model, self.objective, self.optimizer)
+    # ------------------------------------------------------------------ engines
 
-        return self._steps.get("train", self.model, make, self.run_eagerly)
+    def _announced(self, history: History, data: Data, epochs: int, callback: CallbackList) -> Engine:
+        """Choose the engine of a run, and say so in its history and to the logger ``"dualnn"``."""
+        each = callback.names_of("on_train_batch_begin", "on_train_batch_end")
+        reason = f"{' and '.join(each)} asked for each batch" if each else None
+        if reason is None and not isinstance(data, ArrayData):
+            reason = "the data comes batch by batch"
+        batch_size = data.batch_size if isinstance(data, ArrayData) else 32
+        total = None if data.steps is None else data.steps * epochs
+        engine, why = self._engine(batch_size, total, reason)
+        history.engine, history.jit, history.engine_reason = engine.name, engine.jit, why
+        logging.getLogger("dualnn").info(
+            "%s runs by engine %r%s: %s", self.model.name, engine.name, ", jit" if engine.jit else "", why
+        )
+        return engine
 
-    def _test_step(self) -> steps.TestStep:
-        def make() -> steps.TestStep:
-            return steps.test_step(self.model, self.objective)
+    def _engine(self, batch_size: int, steps: int | None, each: str | None) -> tuple[Engine, str]:
+        return chosen(self.model.nn, self.wish, work_of(self.model, batch_size), steps, each)
 
-        return self._steps.get("test", self.model, make, self.run_eagerly)
+    def _train_step(self, engine: Engine) -> steps.TrainStep:
+        def make() -> Callable[..., Any]:
+            step = steps.train_step(self.model, self.objective, self.optimizer, self.precision)
+            return step if engine.name == "eager" else self.model.nn.compile(step, jit=engine.jit)
+
+        return self._steps.get(("train", engine.name, engine.jit), self.model, make)
+
+    def _train_loop(self, engine: Engine) -> Callable[..., steps.State]:
+        def make() -> Callable[..., Any]:
+            nn = self.model.nn
+            body = steps.train_rows(
+                nn, steps.train_step(self.model, self.objective, self.optimizer, self.precision)
+            )
+            return nn.compile_loop(body, jit=engine.jit, unroll=engine.unroll)
+
+        return self._steps.get(("train", engine), self.model, make)
+
+    def _test_runs(
+        self, data: Data, variables: list[Tensor]
+    ) -> Iterator[tuple[int, Callable[[list[MetricState]], list[MetricState]]]]:
+        """Yield, for the calls that an evaluation is made of, the number of steps and the call."""
+        place = self.model.place
+        nn = place.nn
+        array = isinstance(data, ArrayData)
+        engine, _ = self._engine(32, data.steps, None if array else "")
+        name = ("test", engine.name, engine.jit)
+        if engine.name != "epoch" or not isinstance(data, ArrayData):
+            step = self._steps.get(name, self.model, lambda: self._prepared_test_step(engine))
+            for batch in data.batches(place, None):
+                yield 1, lambda metrics, batch=batch: step(variables, metrics, batch)  # type: ignore[misc]
+            return
+        loop = self._steps.get(name, self.model, lambda: self._prepared_test_loop(engine))
+        samples = data.on_device(place)
+        for rows in data.rows(None):
+            indices = nn.asarray(rows, device=place.device)
+            yield len(rows), lambda metrics, rows=indices: loop(metrics, (variables, samples), rows)  # type: ignore[misc]
+
+    def _prepared_test_step(self, engine: Engine) -> Callable[..., Any]:
+        step = steps.test_step(self.model, self.objective, self.precision)
+        return step if engine.name == "eager" else self.model.nn.compile(step, jit=engine.jit)
+
+    def _prepared_test_loop(self, engine: Engine) -> Callable[..., Any]:
+        nn = self.model.nn
+        body = steps.test_rows(nn, steps.test_step(self.model, self.objective, self.precision))
+        return nn.compile_loop(body, jit=engine.jit)
+
+
+def _chunk(steps: int, unroll: int) -> int:
+    """Return how many steps to do in one call for a progress bar to move about twenty times."""
+    length = max(50, math.ceil(steps / 20))
+    return math.ceil(length / unroll) * unroll
 
 
 def fit_data(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dualnn import activations
-from dualnn.conformance.case import Array, Case, FunctionCase
+from dualnn.conformance.case import Case, FunctionCase
 from dualnn.conformance.cases.neural import (
     ACTIVATIONS,
     COUNTED,
@@ -17,28 +17,23 @@ from dualnn.conformance.cases.neural import (
     NAN,
     activation_case,
     edges,
-    numbers,
-    softplus,
 )
+from dualnn.conformance.references import hard_sigmoid, mish, numbers, softsign
 
 
 def _called(name: str) -> Callable[..., Any]:
     return lambda nn, x, **arguments: getattr(activations, name)(x, **arguments)
 
 
-def _relu6(x: Array) -> Array:
-    return np.clip(x, 0, 6)
-
-
 # name: (reference, highest argument, roundings, scale, derivatives)
 _OTHERS: dict[str, tuple[Callable[..., Any], float, float, Any, Any]] = {
     "linear": (lambda x: x, 3, 0, "ulp", 1),
-    "relu6": (_relu6, 8, 0, "ulp", 1),
-    "hard_sigmoid": (lambda x: _relu6(x + 3) / 6, 5, 2, "stable", 1),
-    "hard_silu": (lambda x: x * _relu6(x + 3) / 6, 5, 3, "stable", 2),
+    "relu6": (lambda x: np.clip(x, 0, 6), 8, 0, "ulp", 1),
+    "hard_sigmoid": (hard_sigmoid, 5, 2, "stable", 1),
+    "hard_silu": (lambda x: x * hard_sigmoid(x), 5, 3, "stable", 2),
     "tanh": (np.tanh, 3, 4, "ulp", 2),
-    "softsign": (lambda x: x / (1 + np.abs(x)), 3, 2, "ulp", 2),
-    "mish": (lambda x: x * np.tanh(softplus(x)), 3, 8 + 4 + 1, "stable", 2),
+    "softsign": (softsign, 3, 2, "ulp", 2),
+    "mish": (mish, 3, 8 + 4 + 1, "stable", 2),
     "exponential": (np.exp, 3, 4, "ulp", 2),
 }
 

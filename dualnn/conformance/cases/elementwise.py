@@ -4,7 +4,7 @@ Roundings: the arithmetic of IEEE 754 rounds once. For elementary functions the 
 frameworks state 1 to 4 ULP: SLEEF's functions used by PyTorch 1.0, Eigen's used by TensorFlow up to 4
 (https://libeigen.gitlab.io/docs/group__CoeffwiseMathFunctions.html), CUDA's up to 4 for most.
 
-The helpers that other subjects use as well: `numbers`, `of_complex`, `exact` and `kink`.
+The helpers that other subjects use as well: `of_complex`, `exact` and `kink`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from dualnn.conformance.case import FLOATS, Array, Case, ExactCase, FunctionCase
+from dualnn.conformance.references import erf
+from dualnn.conformance.references import numbers as numbers  # other subjects take it from here
 from dualnn.protocol import Backend, Tensor
 
 INF, NAN = np.inf, np.nan
@@ -24,11 +26,6 @@ ELEMENTARY = "4 ULP: the accuracy that the frameworks' vector libraries state fo
 NO_ROUNDING = "no arithmetic that rounds"
 SPECIAL = "the array API standard's special cases"
 INTEGERS = "the array API standard on integers; unsigned ones are modulo 2**bits"
-
-
-def numbers(*shape: int, low: float = -2, high: float = 2, seed: int = 12) -> Array:
-    """Return random numbers of a shape between two bounds."""
-    return np.random.default_rng(seed).uniform(low, high, shape)
 
 
 def of_complex(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -97,17 +94,6 @@ def _points(low: float, high: float) -> tuple[np.ndarray]:
     """Twelve numbers between two bounds, none at the middle, where many functions have a kink."""
     generator = np.random.default_rng(12)
     return (generator.uniform(low, high, 12) + 1e-3 * (high - low),)
-
-
-def erf(x: Array) -> Array:
-    """Return the error function, by the series whose terms are of one sign."""
-    near = np.clip(np.asarray(x, np.longdouble), -7, 7)  # beyond, it is 1 to more than 64 bits
-    square = near * near
-    term = total = 2 * near / np.sqrt(4 * np.arctan(np.longdouble(1)))
-    for n in range(1, 40 + int(4 * np.max(square))):
-        term = term * (2 * square / (2 * n + 1))
-        total = total + term
-    return np.where(np.abs(near) < 7, np.exp(-square) * total, np.sign(near))
 
 
 _Order: TypeAlias = Literal[0, 1, 2]

@@ -2,7 +2,7 @@
 
 A layer's weights are inputs of the case: they are put in the place of its variables, as a step of training
 does. References: the formulas of the docstrings and of the papers that they name; of convolution and pooling
-those of `cases.neural`. Roundings are counted as there.
+those of `references`. Roundings are counted as in `cases.neural`.
 """
 
 # NumPy's types know little of longdouble: its arithmetic is Any to them.
@@ -19,14 +19,8 @@ import numpy as np
 
 from dualnn import layers, random
 from dualnn.conformance.case import Array, Case, ExactCase, FunctionCase
-from dualnn.conformance.cases.neural import (
-    COUNTED,
-    WIDE,
-    avg_pool2d,
-    conv2d,
-    max_pool2d,
-    numbers,
-)
+from dualnn.conformance.cases.neural import COUNTED
+from dualnn.conformance.references import WIDE, avg_pool2d, conv2d, max_pool2d, numbers
 from dualnn.layers import Layer, tree
 from dualnn.protocol import Backend, Tensor
 

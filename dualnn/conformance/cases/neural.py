@@ -1,38 +1,39 @@
 """The neural primitives: activations, one-hot vectors, convolution and pooling.
 
 Roundings are counted: 1 for an operation of arithmetic and for a constant, n for a sum of n, and 4 for an
-elementary function, the accuracy that the frameworks' vector libraries state. References: the formulas
-of the papers named in `dualnn.activations`, and of `dualnn.protocol`.
+elementary function, the accuracy that the frameworks' vector libraries state.
 """
-
-# NumPy's types know little of longdouble: its arithmetic is Any to them.
-# mypy: disable-error-code="no-any-return"
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from dualnn.conformance.case import Array, Case, ExactCase, FunctionCase
+from dualnn.conformance.case import Case, ExactCase, FunctionCase
+from dualnn.conformance.references import WIDE as WIDE  # other subjects take it, and those below, from here
+from dualnn.conformance.references import (
+    avg_pool2d,
+    conv2d,
+    elu,
+    gelu,
+    gelu_by_tanh,
+    leaky_relu,
+    logsumexp,
+    max_pool2d,
+    selu,
+    sigmoid,
+    softmax,
+)
+from dualnn.conformance.references import log_softmax as log_softmax
+from dualnn.conformance.references import numbers as numbers
+from dualnn.conformance.references import softplus as softplus
 from dualnn.protocol import Backend, Tensor
 
-WIDE = np.longdouble
-PI = WIDE("3.14159265358979323846264338327950288")
 COUNTED = "counted: 1 for an operation of arithmetic, n for a sum of n, 4 for an elementary function"
 LIMITS = "the limits of the formula, in floating point"
 SIZES = (10, 100, 1_000, 10_000)
-
-
-def numbers(*shape: int, low: float = -3.0, high: float = 3.0) -> Array:
-    """Return fixed numbers, no two the same, none within 0.1 of 0 or, less than 40 numbers, of another."""
-    size = int(np.prod(shape))
-    generator = np.random.default_rng(size)
-    points = low + (high - low) * (np.arange(size) + generator.uniform(0.4, 0.6, size)) / max(size, 1)
-    points = np.where(np.abs(points) < 0.1, points + 0.2, points)
-    return generator.permutation(points).reshape(shape)
 
 
 def level(n: int) -> Any:
@@ -43,77 +44,13 @@ def level(n: int) -> Any:
 # ------------------------------------------------------------------ activations
 
 
-def sigmoid(x: Array) -> Array:
-    """``1 / (1 + exp(-x))``."""
-    return 1 / (1 + np.exp(-x))
-
-
-def elu(x: Array, alpha: Any = 1) -> Array:
-    """Clevert et al., 2016."""
-    return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
-
-
-def selu(x: Array) -> Array:
-    """Klambauer et al., 2017, with the constants of its appendix."""
-    return WIDE("1.0507009873554804934193349852946") * elu(x, WIDE("1.6732632423543772848170429916717"))
-
-
-def erf(x: Array) -> Array:
-    """Abramowitz and Stegun, 7.1.6: a series of positive terms; 60 of them suffice for abs(x) < 3."""
-    k = 2 * np.arange(1, 61).reshape(-1, *[1] * np.ndim(x)) + 1
-    terms = np.cumprod(2 * x**2 / k, axis=0)
-    return 2 / np.sqrt(PI) * np.exp(-(x**2)) * x * (1 + terms.sum(0))
-
-
-def gelu(x: Array) -> Array:
-    """``x * Phi(x)`` (Hendrycks and Gimpel, 2016)."""
-    return x / 2 * (1 + erf(x / np.sqrt(WIDE(2))))
-
-
-def gelu_by_tanh(x: Array) -> Array:
-    """The same paper's approximation."""
-    root = np.sqrt(2 / PI)
-    return x / 2 * (1 + np.tanh(root * (x + WIDE("0.044715") * x**3)))
-
-
-def _gelu_of_tail(x: Array) -> Array:
-    # Phi(x) = erfc(t) / 2 by the continued fraction 7.1.14 of Abramowitz and Stegun, for x well below 0.
-    t = -x / np.sqrt(WIDE(2))
-    fraction = t
-    for k in range(200, 0, -1):
-        fraction = t + WIDE(k) / 2 / fraction
-    return x / 2 * np.exp(-(t**2)) / (np.sqrt(PI) * fraction)
-
-
-def softplus(x: Array) -> Array:
-    """``log(1 + exp(x))``."""
-    return np.logaddexp(x, 0)
-
-
-def logsumexp(x: Array, axis: Any = -1, keepdims: bool = False) -> Array:
-    """``log(sum(exp(x)))``, the largest number taken out."""
-    top = np.max(x, axis, keepdims=True)
-    y: Array = np.log(np.sum(np.exp(x - top), axis, keepdims=True)) + top
-    return y if keepdims else np.squeeze(y, axis)
-
-
-def softmax(x: Array, axis: int = -1) -> Array:
-    """``exp(x) / sum(exp(x))``."""
-    return np.exp(log_softmax(x, axis))
-
-
-def log_softmax(x: Array, axis: int = -1) -> Array:
-    """``x - logsumexp(x)``."""
-    return x - logsumexp(x, axis, keepdims=True)
-
-
 # name, variant: (further arguments, reference, roundings, scale, derivatives)
 ACTIVATIONS: dict[tuple[str, str], tuple[dict[str, Any], Callable[..., Any], float, Any, Any]] = {
     ("relu", ""): ({}, lambda x: np.maximum(x, 0), 0, "ulp", 1),
-    ("leaky_relu", ""): ({}, lambda x: np.where(x > 0, x, x / 5), 2, "ulp", 1),
+    ("leaky_relu", ""): ({}, leaky_relu, 2, "ulp", 1),
     ("leaky_relu", "slope 0.01"): (
         {"negative_slope": 0.01},
-        lambda x: np.where(x > 0, x, x / 100),
+        lambda x: leaky_relu(x, WIDE(1) / 100),
         2,
         "ulp",
         1,
@@ -162,7 +99,7 @@ _ACTIVATIONS += [
         name="gelu",
         variant="left tail",
         run=lambda nn, x: nn.gelu(x),
-        reference=_gelu_of_tail,
+        reference=gelu,
         inputs=(np.array([-3.1, -3.7, -4.3, -4.9]),),
         roundings=4 + 5,
         derivatives=0,
@@ -334,60 +271,6 @@ _ONE_HOT = ExactCase(
 
 
 # ------------------------------------------------------------------ convolution and pooling
-
-
-@functools.cache
-def _pixels(
-    image: tuple[int, int],
-    size: tuple[int, int],
-    strides: tuple[int, int],
-    padding: str,
-    dilation: tuple[int, int],
-) -> Array:
-    # The number of each pixel of each window, (rows, columns, *size); the first beyond the image is padding.
-    axes, inside = [], []
-    for n, k, step, apart in zip(image, size, strides, dilation, strict=True):
-        extent = (k - 1) * apart + 1
-        count = -(-n // step) if padding == "same" else (n - extent) // step + 1
-        missing = max((count - 1) * step + extent - n, 0) if padding == "same" else 0
-        at = np.arange(count)[:, None] * step + np.arange(k) * apart - missing // 2
-        axes.append(at)
-        inside.append((at >= 0) & (at < n))
-    number = axes[0][:, None, :, None] * image[1] + axes[1][None, :, None, :]
-    return np.where(inside[0][:, None, :, None] & inside[1][None, :, None, :], number, image[0] * image[1])
-
-
-def windows(
-    x: Array, size: Any, strides: Any, padding: str, dilation: Any = (1, 1), fill: float = 0.0
-) -> Array:
-    """Return the windows of images (n, h, w, c) as an array (n, rows, columns, *size, c).
-
-    The padding ``"same"`` as TensorFlow describes it:
-    https://www.tensorflow.org/api_docs/python/tf/nn#notes_on_padding_2
-    """
-    n, h, w, c = x.shape
-    pixels = np.concatenate([x.reshape(n, h * w, c), np.full((n, 1, c), fill, x.dtype)], axis=1)
-    return pixels[:, _pixels((h, w), tuple(size), strides, padding, dilation)]
-
-
-def conv2d(x: Array, kernel: Array, groups: int = 1, **arguments: Any) -> Array:
-    """Return the sum over a window's pixels and a group's channels of pixel times weight."""
-    taken = windows(x, kernel.shape[:2], **arguments)
-    parts = zip(np.split(taken, groups, -1), np.split(kernel, groups, -1), strict=True)
-    flat = [
-        part.reshape(*part.shape[:3], -1) @ weights.reshape(-1, weights.shape[-1]) for part, weights in parts
-    ]
-    return np.concatenate(flat, -1)
-
-
-def max_pool2d(x: Array, pool_size: Any, **arguments: Any) -> Array:
-    """Return the largest number of each window."""
-    return np.nanmax(windows(x, pool_size, fill=NAN, **arguments), axis=(3, 4))
-
-
-def avg_pool2d(x: Array, pool_size: Any, **arguments: Any) -> Array:
-    """Return the mean of the pixels that a window has."""
-    return np.nanmean(windows(x, pool_size, fill=NAN, **arguments), axis=(3, 4))
 
 
 # variant: (image, kernel, strides, padding, dilation, groups)

@@ -1,0 +1,80 @@
+"""Kernels of torch that do a whole formula at once; `dualnn.protocol.FastPaths` says what they are.
+
+torch has no derivative of the gradients of most of them. So where a gradient may be differentiated, because
+one is being recorded inside of another, they are left to the formula, by returning None. (A gradient that is
+taken by torch's own ``create_graph=True`` raises torch's error when it is differentiated.)
+"""
+
+from __future__ import annotations
+
+import torch
+from torch._subclasses import FakeTensor
+
+from dualnn_torch import lstm_in_graphs
+from dualnn_torch.gradient_tape import recording_now
+
+
+def simple_rnn(x, h, kernel, recurrent_kernel, bias, /, *, activation):
+    """Return the outputs (batch, steps, units) and the last state of a plain recurrent layer."""
+    if _nested():
+        return None
+    function = torch.rnn_tanh if activation == "tanh" else torch.rnn_relu
+    return _batch_and_state(function, x, h, _weights(kernel, recurrent_kernel, bias))
+
+
+def lstm(x, h, c, kernel, recurrent_kernel, bias, /):
+    """Return the outputs (batch, steps, units) and the last states `h` and `c` of an LSTM."""
+    if _nested():
+        return None
+    if isinstance(kernel, FakeTensor) and x.device.type == "cpu" and x.dtype == torch.float32:
+        return lstm_in_graphs.lstm(x, h, c, kernel, recurrent_kernel, bias)
+    states = [h[None], c[None]]
+    outputs, h, c = torch.lstm(x, states, *_settings(_weights(kernel, recurrent_kernel, bias)))
+    return outputs, h[0], c[0]
+
+
+def gru(x, h, kernel, recurrent_kernel, bias, /):
+    """Return the outputs (batch, steps, units) and the last state of a GRU whose reset comes after."""
+    if _nested():
+        return None
+    # torch has the columns of r before those of z
+    kernel, recurrent_kernel = (_swapped(weight) for weight in (kernel, recurrent_kernel))
+    if bias is None:
+        weights = _weights(kernel, recurrent_kernel, None)
+    else:
+        weights = [kernel.t(), recurrent_kernel.t(), *_swapped(bias).unbind(0)]
+    return _batch_and_state(torch.gru, x, h, weights)
+
+
+def scaled_dot_product_attention(query, key, value, /, *, mask, causal, scale):
+    """Return (batch, heads, queries, size) of `query`, and `key` and `value` (batch, heads, keys, size)."""
+    if _nested():
+        return None
+    return torch.nn.functional.scaled_dot_product_attention(
+        query, key, value, attn_mask=mask, is_causal=causal, scale=scale
+    )
+
+
+def _nested():
+    return len(recording_now.tapes) + recording_now.transforms > 1
+
+
+def _swapped(weight):
+    z, r, g = weight.chunk(3, -1)
+    return torch.cat([r, z, g], -1)
+
+
+def _weights(kernel, recurrent_kernel, bias):
+    weights = [kernel.t(), recurrent_kernel.t()]
+    # torch has two biases, which it adds up
+    return weights if bias is None else [*weights, bias, torch.zeros_like(bias)]
+
+
+def _settings(weights):
+    """Return the weights, and: biases or not, layers, dropout, training, bidirectional, batch first."""
+    return weights, len(weights) == 4, 1, 0.0, torch.is_grad_enabled(), False, True
+
+
+def _batch_and_state(function, x, h, weights):
+    outputs, h = function(x, h[None], *_settings(weights))
+    return outputs, h[0]

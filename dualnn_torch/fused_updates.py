@@ -1,0 +1,92 @@
+"""Updates of all variables by one kernel, in place: fast paths of the optimizers."""
+
+from __future__ import annotations
+
+import functools
+
+import torch
+
+
+def adam_update(variables, gradients, momentums, velocities, alpha, decay, beta_1, beta_2, epsilon):
+    """Do one step of Adam on the tensors in the lists, in place; see `dualnn.optimizers.Adam`.
+
+    Args:
+        variables: the values, of one floating-point dtype and on one device.
+        gradients: one for each, of its shape.
+        momentums: a slot.
+        velocities: a slot.
+        alpha: the step size with both bias corrections in it, a 0-d tensor.
+        decay: what fraction of the variables goes beforehand, a 0-d tensor; None for nothing.
+        beta_1: a number, as are the others.
+        beta_2: likewise.
+        epsilon: likewise.
+
+    Returns:
+        Whether the step was done; not for tensors that are laid out in different ways in memory.
+    """
+    if not _alike(variables, momentums, velocities):
+        return False
+    if decay is not None:
+        torch._foreach_mul_(variables, 1 - decay)
+    # torch's kernel corrects the bias itself and adds epsilon after that, Keras's formula before; at a
+    # step without end there is nothing to correct, so that only the step size has it
+    steps = [_without_end(variables[0].device)] * len(variables)
+    torch._fused_adam_(
+        variables,
+        _laid_out_as(variables, gradients),
+        momentums,
+        velocities,
+        [],
+        steps,
+        lr=alpha,
+        beta1=beta_1,
+        beta2=beta_2,
+        weight_decay=0.0,
+        eps=epsilon,
+        amsgrad=False,
+        maximize=False,
+    )
+    return True
+
+
+def sgd_update(variables, gradients, rate, decay):
+    """Do one step of gradient descent on the tensors in the lists, in place.
+
+    Args:
+        variables: as in `adam_update`.
+        gradients: as in `adam_update`.
+        rate: the learning rate, a 0-d tensor.
+        decay: as in `adam_update`.
+
+    Returns:
+        Whether the step was done.
+    """
+    if not _alike(variables):
+        return False
+    if decay is not None:
+        torch._foreach_mul_(variables, 1 - decay)
+    torch._foreach_sub_(variables, torch._foreach_mul(gradients, rate))
+    return True
+
+
+@functools.cache
+def _without_end(device):
+    return torch.tensor(2.0**60, device=device)
+
+
+def _alike(variables, *slots):
+    # the kernels go through memory from one end to the other, whatever the strides
+    return bool(variables) and all(
+        one.dtype == variables[0].dtype
+        and one.device == variables[0].device
+        and one.stride() == variable.stride()
+        for tensors in (variables, *slots)
+        for variable, one in zip(variables, tensors, strict=True)
+    )
+
+
+def _laid_out_as(variables, gradients):
+    return [
+        gradient if gradient.stride() == variable.stride() else torch.empty_like(variable).copy_(gradient)
+        for variable, gradient in zip(variables, gradients, strict=True)
+    ]

@@ -1,0 +1,80 @@
+"""Functions of tensors as graphs of ATen operations: traced once, then run without Python between them."""
+
+from __future__ import annotations
+
+import re
+
+import torch
+
+
+def trace(fun, leaves):
+    """Return the graph of `fun`, a function of a list of tensors that returns a list of tensors.
+
+    The function runs once on tensors without values, so whatever asks for a value raises an error.
+    Tensors that it takes from elsewhere are part of the graph by reference.
+    """
+    from torch.fx.experimental.proxy_tensor import (
+        make_fx,
+    )  # takes most of a second, for many programs in vain
+
+    with torch.no_grad():
+        leaves = [leaf.detach() for leaf in leaves]
+        traced = make_fx(lambda *leaves: fun(leaves), tracing_mode="fake", _allow_non_fake_inputs=True)(
+            *leaves
+        )
+    graph = traced.graph
+    for node in graph.find_nodes(op="call_function", target=torch.ops.aten.detach.default):
+        node.replace_all_uses_with(node.args[0])  # nobody differentiates through a graph
+        graph.erase_node(node)
+    graph.eliminate_dead_code()
+    traced.recompile()
+    return traced
+
+
+def as_python(traced):
+    """Return a function of tensors that calls the graph's operations one after the other."""
+    code = traced.graph.python_code(root_module="self")
+    names = dict(code.globals)
+
+    def bind(match):
+        # a global name, in place of four attributes to look up at each call
+        name = "_".join(match.groups())
+        names[name] = getattr(getattr(getattr(torch.ops, match[1]), match[2]), match[3])
+        return name
+
+    exec(re.sub(r"\btorch\.ops\.(\w+)\.(\w+)\.(\w+)\b", bind, code.src), names)
+    forward = names["forward"]
+
+    def program(*leaves):
+        with torch.no_grad():
+            return forward(traced, *leaves)
+
+    return program
+
+
+def as_machine_code(traced, leaves):
+    """Return a function of tensors that does the same in kernels which inductor has compiled for it."""
+    import torch._inductor
+    from torch._inductor import config
+
+    # numbers that a layer draws from torch's own generator are to be those of the other engines
+    with config.patch(cpp_wrapper=True, fallback_random=True), torch.no_grad():
+        compiled = torch._inductor.compile(traced, [leaf.detach() for leaf in leaves])
+
+    def program(*leaves):
+        with torch.no_grad():
+            return compiled(*leaves)
+
+    return program
+
+
+def in_place(fun, count):
+    """Return `fun` with its first `count` results copied into the first `count` tensors that it is given."""
+
+    def changed(leaves):
+        for old, new in zip(leaves[:count], fun(leaves), strict=True):
+            if new is not old:
+                old.copy_(new)
+        return []
+
+    return changed

@@ -1,0 +1,302 @@
+"""The engines of `fit`: the same numbers by each of them, the rule that chooses, and what shortens a chunk."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import pytest
+
+import dualnn as dn
+
+L = dn.layers
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(90, 6)).astype("float32")
+Y = (X[:, 0] + X[:, 1] ** 2 > 0.5).astype("int64")
+LOSS = dn.losses.SparseCategoricalCrossentropy(from_logits=True)
+ENGINES = [("eager", None), ("step", False), ("step", True), ("epoch", False), ("epoch", True)]
+
+
+def mlp():
+    return dn.Sequential(
+        [
+            L.Dense(8, activation="tanh", use_bias=False),
+            L.BatchNormalization(),
+            L.Dropout(0.2),
+            L.Dense(2, kernel_regularizer="l2"),
+        ]
+    )
+
+
+def fitted(backend, engine, jit, build=mlp, **settings):
+    arguments = {"x": X, "y": Y, "epochs": 3, "batch_size": 16, "seed": 1, "verbose": 0}
+    arguments |= {key: settings.pop(key) for key in ("epochs", "callbacks", "x", "y") if key in settings}
+    model = build().on(backend)
+    settings = {"optimizer": dn.optimizers.Adam(0.01), "metrics": ["accuracy"], **settings}
+    model.compile(loss=LOSS, engine=engine, jit=jit, **settings)
+    return model, model.fit(**arguments)
+
+
+def assert_same_run(one, other, ulp=32):
+    """The weights after 18 steps: 1 to 4 ULP of the largest were seen, and a step has some dozen roundings."""
+    (model, history), (twin, again) = one, other
+    for a, b in zip(model.get_weights(), twin.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=ulp * np.spacing(np.abs(a).max()))
+    for name, values in history.history.items():
+        np.testing.assert_allclose(values, again.history[name], rtol=ulp * 2**-23)
+
+
+@pytest.mark.parametrize(("engine", "jit"), ENGINES[1:])
+def test_every_engine_gives_the_numbers_of_the_eager_one(backend, engine, jit):
+    eager, compiled = fitted(backend, "eager", None), fitted(backend, engine, jit)
+    assert (compiled[1].engine, compiled[1].jit) == (engine, jit)
+    assert_same_run(eager, compiled)
+    model, _ = compiled
+    np.testing.assert_allclose(model.evaluate(X, Y, verbose=0), eager[0].evaluate(X, Y, verbose=0), rtol=1e-5)
+    np.testing.assert_allclose(model.predict(X), eager[0].predict(X), rtol=1e-4, atol=1e-5)
+
+
+def test_graphs_of_torch_have_the_bits_of_eager_steps():
+    for engine in ("step", "epoch"):
+        assert_same_run(fitted("torch", "eager", None), fitted("torch", engine, False), ulp=0)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw", "rmsprop", "adagrad", "adamax"])
+@pytest.mark.parametrize("jit", [False, True])
+def test_every_optimizer_in_a_loop(backend, optimizer, jit):
+    runs = [
+        fitted(backend, engine, jit if engine == "epoch" else None, optimizer=optimizer, epochs=2)
+        for engine in ("eager", "epoch")
+    ]
+    assert_same_run(*runs, ulp=64)
+
+
+def test_a_layer_used_twice_in_a_loop(backend):
+    # TensorFlow's optimizer of graphs breaks the sum of its two gradients inside of loops
+    def shared():
+        inputs = dn.Input((6,))
+        x = L.Dense(8, activation="tanh")(inputs)
+        twice = L.Dense(8)
+        return dn.Model(inputs, L.Dense(2)(L.Add()([twice(x), twice(x * 0.5)])))
+
+    assert_same_run(fitted(backend, "eager", None, shared), fitted(backend, "epoch", False, shared))
+
+
+def test_sample_weights_and_several_epochs_of_few_rows(backend):
+    model, _ = fitted(backend, "epoch", False, x=X[:5], y=Y[:5], epochs=4)  # less than one whole batch
+    twin, _ = fitted(backend, "eager", None, x=X[:5], y=Y[:5], epochs=4)
+    for a, b in zip(model.get_weights(), twin.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+# ------------------------------------------------------------------ the rule
+
+
+def test_the_rule_counts_the_whole_run(backend):
+    _, short = fitted(backend, "auto", None, epochs=1)
+    assert short.engine == {"torch": "eager", "tensorflow": "epoch"}[backend]
+    assert "6 steps" in short.engine_reason
+    assert not short.jit
+
+
+def test_a_setting_overrides_the_rule(backend):
+    _, history = fitted(backend, "auto", False, epochs=1)
+    assert not history.jit
+    _, history = fitted(backend, "step", None, epochs=1)
+    assert (history.engine, history.engine_reason) == ("step", "as asked for")
+
+
+def test_the_choice_is_logged(backend, caplog):
+    caplog.set_level(logging.INFO, logger="dualnn")
+    fitted(backend, "epoch", False, epochs=1)
+    assert "sequential runs by engine 'epoch': as asked for" in caplog.text
+
+
+def test_contradictions_are_refused():
+    model = mlp()
+    with pytest.raises(ValueError, match="unknown engine 'fast'"):
+        model.compile(loss=LOSS, engine="fast")
+    with pytest.raises(ValueError, match="contradicts"):
+        model.compile(loss=LOSS, engine="epoch", run_eagerly=True)
+    with pytest.raises(ValueError, match="contradicts"):
+        model.compile(loss=LOSS, engine="eager", jit=True)
+    with pytest.raises(ValueError, match="jit must be"):
+        model.compile(loss=LOSS, jit="yes")
+
+
+# ------------------------------------------------------------------ callbacks
+
+
+def test_a_callback_for_each_batch_shortens_the_chunk_and_says_so(backend):
+    class Count(dn.callbacks.Callback):
+        batches = 0
+
+        def on_train_batch_end(self, batch, logs=None):
+            assert np.isfinite(logs["loss"])
+            self.batches += 1
+
+    count = Count()
+    run = fitted(backend, "epoch", False, callbacks=[count])
+    assert count.batches == 18
+    assert run[1].engine == "step"
+    assert "Count asked for each batch" in run[1].engine_reason
+    assert_same_run(run, fitted(backend, "epoch", False))
+
+
+@pytest.mark.parametrize(("engine", "jit"), [("eager", None), ("step", False), ("epoch", False)])
+def test_training_stops_inside_of_an_epoch(backend, engine, jit):
+    class Stop(dn.callbacks.Callback):
+        def on_train_chunk_end(self, batch, logs=None):
+            self.model.stop_training = True
+
+    model, history = fitted(backend, engine, jit, callbacks=[Stop()])
+    assert len(history.epoch) == 1
+    assert model.optimizer.iterations == (5 if engine == "epoch" else 1)  # the last batch is a smaller one
+
+
+@pytest.mark.parametrize(("engine", "jit"), ENGINES)
+def test_a_guard_against_nan(backend, engine, jit, caplog):
+    guard = dn.callbacks.TerminateOnNaN()
+    x = X.copy()
+    x[40] = np.nan
+    _, history = fitted(backend, engine, jit, x=x, callbacks=[guard])
+    assert len(history.epoch) == 1
+    assert guard.stopped_at is not None
+    assert guard.stopped_at[0] == 0
+    assert history.engine == engine  # the guard costs no other engine
+    assert "training stops" in caplog.text
+
+
+# ------------------------------------------------------------------ gradient accumulation
+
+
+@pytest.mark.parametrize(("engine", "jit"), ENGINES)
+def test_accumulated_gradients_are_those_of_one_large_batch(backend, engine, jit):
+    def plain():
+        return dn.Sequential([L.Dense(8, activation="tanh"), L.Dense(2)])
+
+    def run(batch_size, every):
+        model = plain().on(backend)
+        optimizer = dn.optimizers.Adam(0.01, gradient_accumulation_steps=every)
+        model.compile(optimizer, LOSS, engine=engine, jit=jit)
+        model.fit(X[:64], Y[:64], batch_size=batch_size, epochs=3, seed=1, shuffle=False, verbose=0)
+        return model
+
+    small, large = run(8, 4), run(32, None)
+    assert small.optimizer.iterations == 24
+    for a, b in zip(small.get_weights(), large.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=16 * np.spacing(np.abs(a).max()))
+
+
+def test_accumulation_in_an_own_loop(nn):
+    w = nn.Variable([1.0, 2.0])
+    optimizer = dn.optimizers.SGD(0.5, gradient_accumulation_steps=2)
+    optimizer.apply([nn.asarray([1.0, 0.0])], [w])
+    assert nn.to_numpy(w).tolist() == [1.0, 2.0]
+    optimizer.apply([nn.asarray([3.0, 2.0])], [w])
+    assert nn.to_numpy(w).tolist() == [0.0, 1.5]
+    with pytest.raises(ValueError, match="at least 2"):
+        dn.optimizers.SGD(0.5, gradient_accumulation_steps=1)
+
+
+# ------------------------------------------------------------------ mixed precision
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize(("engine", "jit"), [("eager", None), ("epoch", False), ("epoch", True)])
+def test_mixed_precision_learns_and_keeps_its_weights(backend, precision, engine, jit):
+    model, history = fitted(backend, engine, jit, precision=precision, epochs=20)
+    exact, reference = fitted(backend, "eager", None, epochs=20)
+    assert {w.dtype.name for w in model.get_weights()} == {"float32"}
+    assert model.predict(X).dtype == np.float32
+    # 8 bits of significand: half a percent a product, much less on average
+    assert history.history["loss"][-1] == pytest.approx(reference.history["loss"][-1], rel=0.05)
+    assert not np.array_equal(model.predict(X), exact.predict(X))
+
+
+def test_layers_compute_in_sixteen_bits(nn):
+    seen = {}
+
+    class Look(dn.Layer):
+        def call(self, x):
+            seen[self.name] = nn.dtype_name(x.dtype)
+            return x
+
+    model = dn.Sequential([L.Dense(4), Look("after_dense"), L.LayerNormalization(), Look("after_norm"), L.Dense(2)])
+    model.compile("sgd", LOSS, engine="eager", precision="bf16-mixed")
+    model.fit(X, Y, epochs=1, verbose=0)
+    assert seen["after_dense"] == "bfloat16"
+    with pytest.raises(ValueError, match="unknown precision"):
+        model.compile("sgd", LOSS, precision="float8")
+
+
+@pytest.mark.parametrize(("engine", "jit"), [("eager", None), ("epoch", False), ("epoch", True)])
+def test_a_step_that_overflows_changes_nothing_and_halves_the_scale(backend, engine, jit):
+    x = np.full((4, 1), 1e4, "float32")  # times an error of 1e4 and a scale of 2**15: beyond float16
+    model = dn.Sequential([L.Dense(1, kernel_initializer="ones")]).on(backend)
+    model.compile(dn.optimizers.SGD(1e-9), "mse", precision="mixed_float16", engine=engine, jit=jit)
+    model.fit(x, np.zeros((4, 1)), batch_size=4, epochs=1, verbose=0)
+    assert model.get_weights()[0].item() == 1.0
+    model.fit(x, np.zeros((4, 1)), batch_size=4, epochs=40, verbose=0)
+    assert 0.0 < model.get_weights()[0].item() < 1.0  # the scale has come down far enough
+
+
+# ------------------------------------------------------------------ gradient checkpointing
+
+
+@pytest.mark.parametrize(("engine", "jit"), [("eager", None), ("epoch", False), ("epoch", True)])
+def test_checkpointed_blocks_have_the_same_numbers(backend, engine, jit):
+    def build(wrap):
+        def block():
+            inner = dn.Sequential(
+                [
+                    L.Dense(8, activation="tanh", use_bias=False),
+                    L.BatchNormalization(),
+                    L.Dropout(0.2, seed=3),
+                ]
+            )
+            return L.Checkpoint(inner) if wrap else inner
+
+        model = dn.Sequential([block(), block(), L.Dense(2)]).on(backend)
+        model.build((None, 6))
+        return model
+
+    plain, checkpointed = build(False), build(True)
+    checkpointed.set_weights(plain.get_weights())
+    runs = []
+    for model in (plain, checkpointed):
+        model.compile(dn.optimizers.Adam(0.01), LOSS, engine=engine, jit=jit)
+        runs.append((model, model.fit(X, Y, epochs=3, batch_size=16, shuffle=False, verbose=0)))
+    assert_same_run(*runs)
+
+
+def test_checkpoint_in_an_own_loop(nn):
+    block = dn.Sequential([L.Dense(8, activation="tanh"), L.Dropout(0.5), L.Dense(2)])
+    model = L.Checkpoint(block)
+    model(X)
+    weights = model.get_weights()
+    twin = dn.Sequential([L.Dense(1)])
+    del twin
+    losses = []
+    for layer in (model, block):
+        layer.set_weights(weights)
+        nn.assign(block.layers[1].drawn, 0)
+        for _ in range(3):
+            with nn.GradientTape() as tape:
+                loss = LOSS(nn.asarray(Y), layer(nn.asarray(X), training=True))
+            for variable, gradient in zip(
+                layer.trainable_variables, tape.gradient(loss, layer.trainable_variables), strict=True
+            ):
+                nn.assign_sub(variable, 0.1 * gradient)
+        losses.append(nn.to_numpy(nn.stop_gradient(loss)).item())
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+
+
+def test_gradients_through_a_checkpoint(nn):
+    def cube(x):
+        return x * x * x
+
+    assert float(nn.grad(nn.checkpoint(cube))(nn.asarray(2.0))) == 12.0
+    assert float(nn.grad(nn.grad(nn.checkpoint(cube)))(nn.asarray(2.0))) == 12.0
+    with pytest.raises(TypeError, match="expected a layer"):
+        L.Checkpoint("dense")
