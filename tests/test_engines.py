@@ -38,10 +38,15 @@ def fitted(backend, engine, jit, build=mlp, **settings):
 
 
 def assert_same_run(one, other, ulp=32):
-    """The weights after 18 steps: 1 to 4 ULP of the largest were seen, and a step has some dozen roundings."""
+    """Compare the weights after 18 steps, each of which may move a weight by the rate of 0.01.
+
+    A step has some dozen roundings, and the optimizer divides a gradient by its own size, so errors are
+    in proportion to the way that a weight may have come, or to the weight.
+    """
     (model, history), (twin, again) = one, other
     for a, b in zip(model.get_weights(), twin.get_weights(), strict=True):
-        np.testing.assert_allclose(a, b, rtol=0, atol=ulp * np.spacing(np.abs(a).max()))
+        scale = np.float32(max(np.abs(a).max(), 18 * 0.01))
+        np.testing.assert_allclose(a, b, rtol=0, atol=ulp * np.spacing(scale))
     for name, values in history.history.items():
         np.testing.assert_allclose(values, again.history[name], rtol=ulp * 2**-23)
 
@@ -232,9 +237,9 @@ def test_layers_compute_in_sixteen_bits(nn):
 
 @pytest.mark.parametrize(("engine", "jit"), [("eager", None), ("epoch", False), ("epoch", True)])
 def test_a_step_that_overflows_changes_nothing_and_halves_the_scale(backend, engine, jit):
-    x = np.full((4, 1), 1e4, "float32")  # times an error of 1e4 and a scale of 2**15: beyond float16
+    x = np.full((4, 1), 10.0, "float32")  # a gradient of 200, which times 2**15 is beyond float16
     model = dn.Sequential([L.Dense(1, kernel_initializer="ones")]).on(backend)
-    model.compile(dn.optimizers.SGD(1e-9), "mse", precision="mixed_float16", engine=engine, jit=jit)
+    model.compile(dn.optimizers.SGD(1e-4), "mse", precision="mixed_float16", engine=engine, jit=jit)
     model.fit(x, np.zeros((4, 1)), batch_size=4, epochs=1, verbose=0)
     assert model.get_weights()[0].item() == 1.0
     model.fit(x, np.zeros((4, 1)), batch_size=4, epochs=40, verbose=0)
@@ -275,8 +280,6 @@ def test_checkpoint_in_an_own_loop(nn):
     model = L.Checkpoint(block)
     model(X)
     weights = model.get_weights()
-    twin = dn.Sequential([L.Dense(1)])
-    del twin
     losses = []
     for layer in (model, block):
         layer.set_weights(weights)

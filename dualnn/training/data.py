@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple, TypeAlias
 
@@ -12,6 +13,7 @@ import numpy.typing as npt
 from dualnn import backends
 from dualnn.place import Place
 from dualnn.protocol import Backend, Tensor
+from dualnn.training.prefetch import prefetched
 
 Tree: TypeAlias = Any
 """One array, or a tuple, list or dictionary of arrays."""
@@ -24,6 +26,9 @@ class Batch(NamedTuple):
     y: Tree = None
     weight: Any = None
 
+
+RESIDENT_BYTES = 2 * 2**30
+"""How much data is kept on a device that is not the CPU; a share of the smallest of today's GPUs."""
 
 Check = Callable[[Batch], None]
 """Raises an error if a batch of NumPy arrays cannot be trained on."""
@@ -67,10 +72,29 @@ class ArrayData:
             place: where the tensors are wanted.
             order: a permutation of the samples, or None for the order they have.
         """
+        if not self.is_resident(place):
+            yield from prefetched(self._gathered(place, order))
+            return
         data = self.on_device(place)
         for rows in self.rows(order):
             for one in rows:
                 yield take_rows(place.nn, data, place.nn.asarray(one, device=place.device))
+
+    def is_resident(self, place: Place) -> bool:
+        """Whether the data is kept on the device: not what is mapped from a file, nor what is too large.
+
+        On a CPU the device's memory is where the data is already.
+        """
+        arrays = [array for part in self.batch for _, array in leaves(part)]
+        if any(map(_is_mapped, arrays)):
+            return False
+        return place.device == "cpu" or sum(array.nbytes for array in arrays) <= RESIDENT_BYTES
+
+    def _gathered(self, place: Place, order: npt.NDArray[np.int64] | None) -> Iterator[Batch]:
+        for rows in self.rows(order):
+            for one in rows:
+                batch = map_batch(operator.itemgetter(one), self.batch)
+                yield map_batch(lambda a: place.tensor(a, "the model"), batch)
 
     def on_device(self, place: Place) -> Batch:
         """Return all data as native tensors, which stay there for the epochs to come."""
@@ -93,6 +117,12 @@ class ArrayData:
         whole = size // self.batch_size * self.batch_size
         parts = [order[:whole].reshape(-1, self.batch_size), order[whole:].reshape(1, -1)]
         return [part for part in parts if part.size]
+
+
+def _is_mapped(array: Any) -> bool:
+    while array is not None and not isinstance(array, np.memmap):
+        array = getattr(array, "base", None)
+    return array is not None
 
 
 def take_rows(nn: Backend, data: Batch, rows: Tensor) -> Batch:
@@ -139,7 +169,10 @@ class IterableData:
         self._class_weight = class_weight
 
     def batches(self, place: Place, order: npt.NDArray[np.int64] | None) -> Iterator[Batch]:
-        """Yield the batches of one epoch, as native tensors; `order` does not apply."""
+        """Yield the batches of one epoch, as native tensors made in the background; no `order` applies."""
+        return prefetched(self._batches(place))
+
+    def _batches(self, place: Place) -> Iterator[Batch]:
         count = 0
         iterator = self._start()
         while self.steps is None or count < self.steps or not self.endless:

@@ -14,6 +14,7 @@ from dualnn.callbacks import Callback, History
 from dualnn.layers import tree
 from dualnn.layers.layer import without_batch
 from dualnn.optimizers import Optimizer
+from dualnn.place import Place
 from dualnn.protocol import Engine, Tensor
 from dualnn.seeds import Seed
 from dualnn.training import step as steps
@@ -147,7 +148,7 @@ class Trainer:
         """Yield, for the calls that an epoch is made of, the number of steps and the call."""
         place = self.model.place
         nn = place.nn
-        if engine.name != "epoch" or not isinstance(data, ArrayData):
+        if engine.name != "epoch" or not isinstance(data, ArrayData):  # it is then resident, too
             step = self._train_step(engine)
             for batch in data.batches(place, order):
                 yield 1, lambda state, batch=batch: step(state, batch, self._scalars(1)[0])  # type: ignore[misc]
@@ -292,7 +293,7 @@ class Trainer:
         """Choose the engine of a run, and say so in its history and to the logger ``"dualnn"``."""
         each = callback.names_of("on_train_batch_begin", "on_train_batch_end")
         reason = f"{' and '.join(each)} asked for each batch" if each else None
-        if reason is None and not isinstance(data, ArrayData):
+        if reason is None and not _is_resident(data, self.model.place):
             reason = "the data comes batch by batch"
         batch_size = data.batch_size if isinstance(data, ArrayData) else 32
         total = None if data.steps is None else data.steps * epochs
@@ -329,8 +330,7 @@ class Trainer:
         """Yield, for the calls that an evaluation is made of, the number of steps and the call."""
         place = self.model.place
         nn = place.nn
-        array = isinstance(data, ArrayData)
-        engine, _ = self._engine(32, data.steps, None if array else "")
+        engine, _ = self._engine(32, data.steps, None if _is_resident(data, place) else "")
         name = ("test", engine.name, engine.jit)
         if engine.name != "epoch" or not isinstance(data, ArrayData):
             step = self._steps.get(name, self.model, lambda: self._prepared_test_step(engine))
@@ -351,6 +351,10 @@ class Trainer:
         nn = self.model.nn
         body = steps.test_rows(nn, steps.test_step(self.model, self.objective, self.precision))
         return nn.compile_loop(body, jit=engine.jit)
+
+
+def _is_resident(data: Data, place: Place) -> bool:
+    return isinstance(data, ArrayData) and data.is_resident(place)
 
 
 def _chunk(steps: int, unroll: int) -> int:
