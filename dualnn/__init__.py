@@ -9,18 +9,20 @@
 Importing dualnn imports no framework; a backend is imported when it is first used.
 """
 
+import importlib
+from types import ModuleType
+from typing import TYPE_CHECKING
+
 from dualnn import (
     activations,
     backends,
     callbacks,
-    datasets,
     initializers,
     layers,
     losses,
     metrics,
     models,
     optimizers,
-    plots,
     random,
     regularizers,
 )
@@ -30,6 +32,9 @@ from dualnn.compare import compare
 from dualnn.layers import Input, Layer
 from dualnn.models import Model, Sequential
 from dualnn.random import seed
+
+if TYPE_CHECKING:
+    from dualnn import datasets, plots
 
 __version__ = "0.1.0"
 
@@ -60,3 +65,10 @@ __all__ = [
     "seed",
     "use",
 ]
+
+
+def __getattr__(name: str) -> ModuleType:
+    # What downloads and draws is imported when it is first asked for, with all that it imports itself.
+    if name in ("datasets", "plots"):
+        return importlib.import_module(f"dualnn.{name}")
+    raise AttributeError(f"module 'dualnn' has no attribute {name!r}")

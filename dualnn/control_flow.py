@@ -73,7 +73,8 @@ class _Described:
     def __repr__(self) -> str:
         if not hasattr(self.leaf, "shape"):
             return type(self.leaf).__name__
-        dtype = getattr(self.leaf.dtype, "name", None) or str(self.leaf.dtype).removeprefix("torch.")
+        # a native dtype has a name, or is written with its framework's name before it
+        dtype = getattr(self.leaf.dtype, "name", None) or str(self.leaf.dtype).rpartition(".")[2]
         return f"{dtype}{tuple(self.leaf.shape)}"
 
 

@@ -12,6 +12,8 @@ from dualnn.protocol import Backend
 NAMES = (
     "adam_update",
     "sgd_update",
+    "batch_normalization",
+    "sparse_softmax_cross_entropy",
     "scaled_dot_product_attention",
     "simple_rnn",
     "lstm",

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from dualnn import backends
 from dualnn.defaults import defaults
+from dualnn.fast_paths import fast_path
 from dualnn.names import lookup, unknown
 from dualnn.protocol import Backend, Tensor
 
@@ -277,6 +278,9 @@ def sparse_categorical_crossentropy(y_true: Any, y_pred: Any, from_logits: bool 
     0.6931
     """
     nn, y_true, y_pred = class_indices(y_true, y_pred)
+    kernel = fast_path(nn, "sparse_softmax_cross_entropy") if from_logits else None
+    if kernel is not None and (values := kernel(y_true, y_pred)) is not None:
+        return values
     index = nn.expand_dims(y_true, axis=-1)
     if from_logits:
         log_p = nn.take_along_axis(nn.log_softmax(y_pred), index, axis=-1)

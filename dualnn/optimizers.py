@@ -284,9 +284,9 @@ class Optimizer:
             self.slots = self.init(nn, variables)
         self._require_known(nn, variables, self.slots)
         values = [nn.value(variable) for variable in variables]
-        gradients = [None if gradient is None else nn.stop_gradient(gradient) for gradient in gradients]
         scalars = self.scalars_of(self.iterations)
-        new, self.slots = self.update(nn, values, gradients, self.slots, scalars, in_place=True)
+        with nn.inference_mode():  # a gradient may have a history, which no slot is to keep
+            new, self.slots = self.update(nn, values, gradients, self.slots, scalars, in_place=True)
         for variable, old, value in zip(variables, values, new, strict=True):
             if value is not old:  # else nothing has changed, or the variable itself has
                 nn.assign(variable, value)
@@ -319,13 +319,18 @@ class Optimizer:
                     raise ValueError(
                         f"{self.name}: its slots belong to {framework}, the variables to {nn.name}"
                     )
-        shapes = [tuple(variable.shape) for variable in variables]
-        known = [{name: tuple(slot.shape) for name, slot in state.items()} for state in slots]
-        names = (*self.slot_names, *((_ACCUMULATED,) if self.gradient_accumulation_steps else ()))
-        if known != [dict.fromkeys(names, shape) for shape in shapes]:
+        names = {*self.slot_names, *((_ACCUMULATED,) if self.gradient_accumulation_steps else ())}
+        shapes = [variable.shape for variable in variables]
+        if not (
+            len(slots) == len(variables)
+            and all(state.keys() == names for state in slots)
+            and all([state[name].shape for state in slots] == shapes for name in names)
+        ):
+            known = [{name: tuple(slot.shape) for name, slot in state.items()} for state in slots]
             raise ValueError(
                 f"{self.name}: expected the variables of the steps before, {len(slots)} with slots of shapes "
-                f"{known}, got {len(shapes)} of shapes {shapes}; make a new optimizer for other variables"
+                f"{known}, got {len(shapes)} of shapes {[tuple(shape) for shape in shapes]}; "
+                f"make a new optimizer for other variables"
             )
 
     def __repr__(self) -> str:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
@@ -186,8 +187,9 @@ class Backend(ArrayNamespace, Protocol):
         padding: str,
         dilation: tuple[int, int],
         groups: int,
+        bias: Tensor | None = None,
     ) -> Tensor:
-        """2-D cross-correlation of (n, h, w, c) with a kernel (kh, kw, c // groups, filters).
+        """2-D cross-correlation of (n, h, w, c) with a kernel (kh, kw, c // groups, filters), plus a bias.
 
         ``padding`` is ``"valid"`` or ``"same"``; the latter pads so that the output has
         ``ceil(size / stride)`` rows and columns, the odd pixel at the bottom and right.
@@ -249,6 +251,9 @@ class Backend(ArrayNamespace, Protocol):
 
     def stop_gradient(self, x: Tensor, /) -> Tensor:
         """`x` as a constant."""
+
+    def inference_mode(self) -> AbstractContextManager[Any]:
+        """A context for what nobody will differentiate, so that nothing need be recorded."""
 
     def checkpoint(self, fun: Callable[..., Any], /) -> Callable[..., Any]:
         """A function like `fun`, pure, whose inner values are computed again for its gradient."""
@@ -333,8 +338,29 @@ class FastPaths(Protocol):
     """What a backend may have beyond `Backend`: kernels that do at once what the core has a formula for.
 
     `dualnn.fast_paths` finds them. One that cannot do what it is asked for, with such dtypes or while a
-    gradient is to be differentiated, returns None, and the formula is used.
+    gradient is to be differentiated, returns None or False, and the formula is used.
     """
+
+    def batch_normalization(
+        self,
+        x: Tensor,
+        gamma: Tensor | None,
+        beta: Tensor | None,
+        statistics: tuple[Tensor, Tensor] | None,
+        /,
+        *,
+        epsilon: float,
+    ) -> tuple[Tensor, Tensor, Tensor] | None:
+        """``(x - mean) / sqrt(variance + epsilon) * gamma + beta`` of (batch, ..., features).
+
+        And the mean and the biased variance, (features,), as constants: those given, or else of `x` itself.
+        """
+
+    def sparse_softmax_cross_entropy(self, labels: Tensor, logits: Tensor, /) -> Tensor | None:
+        """``-log(softmax(logits))`` of the true class, of the shape (...) of `labels`, which are int64.
+
+        `logits` have the shape (..., classes). What is no class is an error where the formula raises one.
+        """
 
     def simple_rnn(
         self,
@@ -386,3 +412,26 @@ class FastPaths(Protocol):
         Where `mask`, boolean and broadcastable to (batch, heads, queries, keys), is False, the softmax is 0;
         with `causal`, for which there is no mask, for keys behind the query. A query without keys gives 0.
         """
+
+    def adam_update(
+        self,
+        variables: list[Tensor],
+        gradients: list[Tensor],
+        momentums: list[Tensor],
+        velocities: list[Tensor],
+        alpha: Any,
+        decay: Any,
+        beta_1: float,
+        beta_2: float,
+        epsilon: float,
+    ) -> builtins.bool:
+        """One step of `dualnn.optimizers.Adam` in place, on all of its variables and slots at once.
+
+        `alpha` is the step size with both bias corrections in it, and `decay` what fraction of the variables
+        goes beforehand, or None. Where it is not done, False is returned, and nothing has changed.
+        """
+
+    def sgd_update(
+        self, variables: list[Tensor], gradients: list[Tensor], rate: Any, decay: Any
+    ) -> builtins.bool:
+        """One step of `dualnn.optimizers.SGD` without momentum, likewise."""

@@ -231,7 +231,7 @@ from dualnn_tf.statistical_functions import (
     sum,
     var,
 )
-from dualnn_tf.transforms import checkpoint, grad, stop_gradient, value_and_grad
+from dualnn_tf.transforms import checkpoint, grad, inference_mode, stop_gradient, value_and_grad
 from dualnn_tf.utility_functions import (
     all,
     any,

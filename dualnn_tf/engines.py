@@ -1,8 +1,11 @@
-"""The rule by which `fit` chooses an engine."""
+"""The rule by which `fit` chooses an engine. Its numbers were measured on two CPU cores: docs/engines.md."""
 
 from __future__ import annotations
 
 from dualnn.protocol import Engine
+
+JIT_STEPS = 1_000  # XLA compiles a small step in about half a second, and saves up to half a millisecond a step
+JIT_WORK = 100_000_000  # multiplications a step, beyond which TensorFlow's own kernels use the cores better
 
 
 def choose_engine(work, steps, jit, /):
@@ -19,5 +22,7 @@ def choose_engine(work, steps, jit, /):
     'epoch'
     """
     if jit is None:
-        jit = steps is not None and steps >= 1_000 and work.kinds == {"dense"}
+        long = steps is not None and steps >= JIT_STEPS
+        # on a CPU XLA's convolutions take several times as long, and its loops over sequences a little longer
+        jit = long and work.kinds == {"dense"} and work.multiply_adds <= JIT_WORK
     return Engine("epoch", jit)

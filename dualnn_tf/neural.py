@@ -25,9 +25,10 @@ def avg_pool2d(x, /, *, pool_size, strides, padding):
     return tf.nn.avg_pool2d(x, pool_size, strides, _native_padding(padding))
 
 
-def conv2d(x, kernel, /, *, strides, padding, dilation, groups):
+def conv2d(x, kernel, /, *, strides, padding, dilation, groups, bias=None):
     """Return the 2-D cross-correlation of (n, h, w, c) with a kernel (kh, kw, c // groups, filters).
 
+    A ``bias`` (filters,) is added in the same call, which saves a pass over the images.
     ``padding`` is ``"valid"`` or ``"same"``; the latter pads with zeros so that the output has
     ``ceil(size / stride)`` rows and columns, the odd pixel at the bottom and right.
 
@@ -48,10 +49,12 @@ def conv2d(x, kernel, /, *, strides, padding, dilation, groups):
         )
     padding = _native_padding(padding)
     if (groups == 1 and max(dilation) == 1) or _has_all_gradients(x.dtype):
-        return _convolved(x, kernel, strides, padding, dilation)
-    kernel = _spread(kernel, dilation)
-    parts = zip(tf.split(x, groups, -1), tf.split(kernel, groups, -1), strict=True)
-    return tf.concat([_convolved(image, part, strides, padding, (1, 1)) for image, part in parts], -1)
+        y = _convolved(x, kernel, strides, padding, dilation)
+    else:
+        kernel = _spread(kernel, dilation)
+        parts = zip(tf.split(x, groups, -1), tf.split(kernel, groups, -1), strict=True)
+        y = tf.concat([_convolved(image, part, strides, padding, (1, 1)) for image, part in parts], -1)
+    return y if bias is None else tf.nn.bias_add(y, bias)
 
 
 def elu(x, /, alpha=1.0):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 
 import numpy as np
@@ -79,6 +80,18 @@ def stop_gradient(x, /):
     3.0
     """
     return tf.stop_gradient(x)
+
+
+def inference_mode():
+    """Return a context for what nobody will differentiate, so that nothing need be recorded.
+
+    >>> import dualnn as dn
+    >>> nn = dn.backend()
+    >>> with nn.inference_mode():
+    ...     float(nn.Variable(2.0) * 3.0)
+    6.0
+    """
+    return contextlib.nullcontext()  # outside of tapes TensorFlow records nothing
 
 
 def checkpoint(fun, /):

@@ -148,7 +148,7 @@ from dualnn_torch.elementwise_functions import (
     trunc,
 )
 from dualnn_torch.engines import choose_engine
-from dualnn_torch.fused import gru, lstm, scaled_dot_product_attention, simple_rnn
+from dualnn_torch.fused import batch_normalization, gru, lstm, scaled_dot_product_attention, simple_rnn
 from dualnn_torch.fused_updates import adam_update, sgd_update
 from dualnn_torch.gradient_tape import GradientTape
 from dualnn_torch.indexing_functions import (
@@ -231,7 +231,7 @@ from dualnn_torch.statistical_functions import (
     sum,
     var,
 )
-from dualnn_torch.transforms import checkpoint, grad, stop_gradient, value_and_grad
+from dualnn_torch.transforms import checkpoint, grad, inference_mode, stop_gradient, value_and_grad
 from dualnn_torch.utility_functions import (
     all,
     any,

@@ -167,10 +167,13 @@ def _array_and_dtype(obj, dtype):
     return array, dtype
 
 
-@torch.compiler.assume_constant_result
 def _dtype_of(numbers):
     array, dtype = _array_and_dtype(numbers, None)
     return dtype or native_dtype(array.dtype.name)
+
+
+# What torch.compiler.assume_constant_result does, which imports the compiler first, for most of a second.
+_dtype_of._dynamo_marked_constant = True
 
 
 def _writable(array):

@@ -1,8 +1,13 @@
-"""The rule by which `fit` chooses an engine."""
+"""The rule by which `fit` chooses an engine. Its numbers were measured on two CPU cores: docs/engines.md."""
 
 from __future__ import annotations
 
 from dualnn.protocol import Engine
+
+TRACED_STEPS = 5_000  # the tracer's import takes a second, and a graph saves up to 0.2 milliseconds a step
+JIT_STEPS = 100_000  # inductor takes 3 to 10 seconds, and saves another tenth of a millisecond a step
+UNROLLED_STEPS = 1_000_000  # eight steps in a row compile for 10 seconds, and save another hundredth
+UNROLL = 8
 
 
 def choose_engine(work, steps, jit, /):
@@ -18,9 +23,10 @@ def choose_engine(work, steps, jit, /):
     >>> dn.backend().choose_engine(Work(1_000, frozenset({"dense"})), 10**6, None).name
     'epoch'
     """
+    count = steps or 0
     if jit is None:
-        jit = steps is not None and steps >= 20_000 and work.kinds == {"dense"}
+        # convolutions and recurrent layers spend their time in kernels that inductor does not make
+        jit = count >= JIT_STEPS and work.kinds == {"dense"}
     if jit:
-        return Engine("epoch", True, 8 if steps is not None and steps >= 200_000 else 1)
-    traced = steps is not None and steps >= 5_000
-    return Engine("epoch", False) if traced else Engine("eager", False)
+        return Engine("epoch", True, UNROLL if count >= UNROLLED_STEPS else 1)
+    return Engine("epoch" if count >= TRACED_STEPS else "eager", False)

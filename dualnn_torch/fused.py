@@ -13,6 +13,36 @@ from torch._subclasses import FakeTensor
 from dualnn_torch import lstm_in_graphs
 from dualnn_torch.gradient_tape import recording_now
 
+_NO_LABEL = torch.iinfo(torch.int64).min
+
+
+def batch_normalization(x, gamma, beta, statistics, /, *, epsilon):
+    """Return (batch, ..., features) normalised, and the mean and biased variance of each feature."""
+    if _nested() or x.numel() <= x.shape[-1]:  # of one sample torch's kernel rounds what is exactly beta
+        return None
+    images = x.movedim(-1, 1)
+    if statistics is not None:
+        mean, variance = statistics
+        if mean.requires_grad or variance.requires_grad:  # for which torch's kernel has no gradient
+            return None
+        y = torch.batch_norm(images, gamma, beta, mean, variance, False, 0.0, epsilon, False)
+        return y.movedim(1, -1), mean, variance
+    # Without torch's own averages: it takes the unbiased variance, and changes them behind a graph's back.
+    y, mean, scale = torch.native_batch_norm(images, gamma, beta, None, None, True, 0.0, epsilon)
+    # Of a variance below epsilon this has the digits that variance + epsilon has, as which it is used.
+    variance = torch.clamp(scale.detach() ** -2 - epsilon, min=0)
+    return y.movedim(1, -1), mean.detach(), variance
+
+
+def sparse_softmax_cross_entropy(labels, logits, /):
+    """Return the loss of each sample, in the shape (...) of `labels`, for logits (..., classes).
+
+    torch differentiates its gradient as often as one likes.
+    """
+    if logits.ndim <= 2:
+        return _cross_entropy(logits, labels)
+    return _cross_entropy(logits.flatten(0, -2), labels.flatten()).reshape(labels.shape)
+
 
 def simple_rnn(x, h, kernel, recurrent_kernel, bias, /, *, activation):
     """Return the outputs (batch, steps, units) and the last state of a plain recurrent layer."""
@@ -53,6 +83,11 @@ def scaled_dot_product_attention(query, key, value, /, *, mask, causal, scale):
     return torch.nn.functional.scaled_dot_product_attention(
         query, key, value, attn_mask=mask, is_causal=causal, scale=scale
     )
+
+
+def _cross_entropy(logits, labels):
+    # by default torch takes the label -100 for a sample to be left out
+    return torch.nn.functional.cross_entropy(logits, labels, reduction="none", ignore_index=_NO_LABEL)
 
 
 def _nested():

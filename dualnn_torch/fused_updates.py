@@ -75,14 +75,12 @@ def _without_end(device):
 
 
 def _alike(variables, *slots):
-    # the kernels go through memory from one end to the other, whatever the strides
-    return bool(variables) and all(
-        one.dtype == variables[0].dtype
-        and one.device == variables[0].device
-        and one.stride() == variable.stride()
-        for tensors in (variables, *slots)
-        for variable, one in zip(variables, tensors, strict=True)
-    )
+    # The kernels go through memory from one end to the other, whatever the strides. (Each slot has its
+    # variable's shape.)
+    lists = (variables, *slots)
+    strides = [[one.stride() for one in tensors] for tensors in lists]
+    kinds = {(one.dtype, one.device) for tensors in lists for one in tensors}
+    return len(kinds) == 1 and all(other == strides[0] for other in strides)
 
 
 def _laid_out_as(variables, gradients):

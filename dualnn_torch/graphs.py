@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
+import optree
 import torch
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import _disable_current_modes
+
+from dualnn_torch.variables import Variable
 
 
 def trace(fun, leaves):
@@ -19,9 +25,12 @@ def trace(fun, leaves):
 
     with torch.no_grad():
         leaves = [leaf.detach() for leaf in leaves]
-        traced = make_fx(lambda *leaves: fun(leaves), tracing_mode="fake", _allow_non_fake_inputs=True)(
-            *leaves
-        )
+
+        def flat(*leaves):
+            with _VariablesAsTensors():
+                return fun(leaves)
+
+        traced = make_fx(flat, tracing_mode="fake", _allow_non_fake_inputs=True)(*leaves)
     graph = traced.graph
     for node in graph.find_nodes(op="call_function", target=torch.ops.aten.detach.default):
         node.replace_all_uses_with(node.args[0])  # nobody differentiates through a graph
@@ -36,20 +45,20 @@ def as_python(traced):
     code = traced.graph.python_code(root_module="self")
     names = dict(code.globals)
 
-    def bind(match):
-        # a global name, in place of four attributes to look up at each call
+    def operation(match):
+        # a global name, in place of the attributes to look up at each call
         name = "_".join(match.groups())
         names[name] = getattr(getattr(getattr(torch.ops, match[1]), match[2]), match[3])
         return name
 
-    exec(re.sub(r"\btorch\.ops\.(\w+)\.(\w+)\.(\w+)\b", bind, code.src), names)
-    forward = names["forward"]
+    def constant(match):
+        name = f"constant{match[1]}"
+        names[name] = getattr(traced, match[1])
+        return name
 
-    def program(*leaves):
-        with torch.no_grad():
-            return forward(traced, *leaves)
-
-    return program
+    source = re.sub(r"\btorch\.ops\.(\w+)\.(\w+)\.(\w+)\b", operation, code.src)
+    exec(re.sub(r"(?<== )self\.(\w+)", constant, source), names)
+    return torch.no_grad()(functools.partial(names["forward"], None))
 
 
 def as_machine_code(traced, leaves):
@@ -61,11 +70,7 @@ def as_machine_code(traced, leaves):
     with config.patch(cpp_wrapper=True, fallback_random=True), torch.no_grad():
         compiled = torch._inductor.compile(traced, [leaf.detach() for leaf in leaves])
 
-    def program(*leaves):
-        with torch.no_grad():
-            return compiled(*leaves)
-
-    return program
+    return torch.no_grad()(compiled)
 
 
 def in_place(fun, count):
@@ -78,3 +83,23 @@ def in_place(fun, count):
         return []
 
     return changed
+
+
+class _VariablesAsTensors(TorchFunctionMode):
+    """Hands operations the plain tensor behind a variable: tracers know no classes of others."""
+
+    def __init__(self):
+        super().__init__()
+        self._tensors = {}
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        args, kwargs = optree.tree_map(self._plain, (args, kwargs or {}))
+        return func(*args, **kwargs)
+
+    def _plain(self, leaf):
+        if type(leaf) is not Variable:
+            return leaf
+        if id(leaf) not in self._tensors:
+            with _disable_current_modes():  # it is a tensor that is there already, no step of the graph
+                self._tensors[id(leaf)] = leaf.detach()
+        return self._tensors[id(leaf)]

@@ -31,9 +31,10 @@ def avg_pool2d(x, /, *, pool_size, strides, padding):
     return _channels_last(total / count)
 
 
-def conv2d(x, kernel, /, *, strides, padding, dilation, groups):
+def conv2d(x, kernel, /, *, strides, padding, dilation, groups, bias=None):
     """Return the 2-D cross-correlation of (n, h, w, c) with a kernel (kh, kw, c // groups, filters).
 
+    A ``bias`` (filters,) is added in the same call, which saves a pass over the images.
     ``padding`` is ``"valid"`` or ``"same"``; the latter pads with zeros so that the output has
     ``ceil(size / stride)`` rows and columns, the odd pixel at the bottom and right.
 
@@ -57,7 +58,7 @@ def conv2d(x, kernel, /, *, strides, padding, dilation, groups):
     before, after = _padding(image, weight.shape[2:], strides, dilation, padding)
     if before != after:
         image, before = _pad(image, before, after, 0.0), 0
-    return _channels_last(F.conv2d(image, weight, None, strides, before, dilation, groups))
+    return _channels_last(F.conv2d(image, weight, bias, strides, before, dilation, groups))
 
 
 def elu(x, /, alpha=1.0):

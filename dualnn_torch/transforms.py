@@ -89,6 +89,18 @@ def stop_gradient(x, /):
     return x.detach().clone() if is_variable(x) else x.detach()
 
 
+def inference_mode():
+    """Return a context for what nobody will differentiate, so that nothing need be recorded.
+
+    >>> import dualnn as dn
+    >>> nn = dn.backend()
+    >>> with nn.inference_mode():
+    ...     float(nn.Variable(2.0) * 3.0)
+    6.0
+    """
+    return torch.no_grad()
+
+
 def checkpoint(fun, /):
     """Return a function like `fun` that keeps nothing for the backward pass but its arguments.
 

@@ -14,7 +14,9 @@ RNG = np.random.default_rng(0)
 X = RNG.normal(size=(90, 6)).astype("float32")
 Y = (X[:, 0] + X[:, 1] ** 2 > 0.5).astype("int64")
 LOSS = dn.losses.SparseCategoricalCrossentropy(from_logits=True)
-ENGINES = [("eager", None), ("step", False), ("step", True), ("epoch", False), ("epoch", True)]
+ENGINES = [("eager", None), ("step", False), ("epoch", False), ("epoch", True)]
+COMPILED = [*ENGINES[1:], pytest.param("step", True, marks=pytest.mark.slow)]
+LOOPS = [("eager", None), ("epoch", False), pytest.param("epoch", True, marks=pytest.mark.slow)]
 
 
 def mlp():
@@ -51,7 +53,7 @@ def assert_same_run(one, other, ulp=32):
         np.testing.assert_allclose(values, again.history[name], rtol=ulp * 2**-23)
 
 
-@pytest.mark.parametrize(("engine", "jit"), ENGINES[1:])
+@pytest.mark.parametrize(("engine", "jit"), COMPILED)
 def test_every_engine_gives_the_numbers_of_the_eager_one(backend, engine, jit):
     eager, compiled = fitted(backend, "eager", None), fitted(backend, engine, jit)
     assert (compiled[1].engine, compiled[1].jit) == (engine, jit)
@@ -67,7 +69,7 @@ def test_graphs_of_torch_have_the_bits_of_eager_steps():
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw", "rmsprop", "adagrad", "adamax"])
-@pytest.mark.parametrize("jit", [False, True])
+@pytest.mark.parametrize("jit", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_every_optimizer_in_a_loop(backend, optimizer, jit):
     runs = [
         fitted(backend, engine, jit if engine == "epoch" else None, optimizer=optimizer, epochs=2)
@@ -208,7 +210,7 @@ def test_accumulation_in_an_own_loop(nn):
 
 
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
-@pytest.mark.parametrize(("engine", "jit"), [("eager", None), ("epoch", False), ("epoch", True)])
+@pytest.mark.parametrize(("engine", "jit"), LOOPS)
 def test_mixed_precision_learns_and_keeps_its_weights(backend, precision, engine, jit):
     model, history = fitted(backend, engine, jit, precision=precision, epochs=20)
     exact, reference = fitted(backend, "eager", None, epochs=20)
@@ -235,7 +237,7 @@ def test_layers_compute_in_sixteen_bits(nn):
         model.compile("sgd", LOSS, precision="float8")
 
 
-@pytest.mark.parametrize(("engine", "jit"), [("eager", None), ("epoch", False), ("epoch", True)])
+@pytest.mark.parametrize(("engine", "jit"), LOOPS)
 def test_a_step_that_overflows_changes_nothing_and_halves_the_scale(backend, engine, jit):
     x = np.full((4, 1), 10.0, "float32")  # a gradient of 200, which times 2**15 is beyond float16
     model = dn.Sequential([L.Dense(1, kernel_initializer="ones")]).on(backend)
@@ -249,7 +251,7 @@ def test_a_step_that_overflows_changes_nothing_and_halves_the_scale(backend, eng
 # ------------------------------------------------------------------ gradient checkpointing
 
 
-@pytest.mark.parametrize(("engine", "jit"), [("eager", None), ("epoch", False), ("epoch", True)])
+@pytest.mark.parametrize(("engine", "jit"), LOOPS)
 def test_checkpointed_blocks_have_the_same_numbers(backend, engine, jit):
     def build(wrap):
         def block():

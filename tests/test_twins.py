@@ -15,6 +15,8 @@ ONLY_ONE_HAS = {
     "quiet.py",  # TensorFlow prints notices when it is imported
     "complex_functions.py",  # most of its functions of complex numbers are wrong at infinities
     "fused.py",  # TensorFlow has no kernels on a CPU that are faster than its graphs: ONLY_TORCH_FUSES
+    "fused_updates.py",  # likewise
+    "graphs.py",  # tf.function does for TensorFlow what this does for torch: traces, and calls without Python
     "lstm_in_graphs.py",  # torch's LSTM keeps what a gradient in a graph needs only while torch records
 }
 ONLY_TORCH_FUSES = {
@@ -22,6 +24,9 @@ ONLY_TORCH_FUSES = {
     "lstm",  # BlockLSTMV2 is as fast as the unrolled formula for small sequences, half as fast for large ones
     "gru",  # TensorFlow has a kernel for one step only
     "scaled_dot_product_attention",  # TensorFlow has no such kernel
+    "batch_normalization",  # TensorFlow's kernel takes images only, and gives the unbiased variance
+    "adam_update",  # TensorFlow's kernel is for one variable, whose value a step gets and returns as a tensor
+    "sgd_update",  # likewise
 }
 TORCH, TENSORFLOW = dn.backend("torch"), dn.backend("tensorflow")
 

@@ -71,7 +71,7 @@ def erf(x: Array) -> Array:
 def normal_distribution(x: Array) -> Array:
     """Phi: by the error function, and where that cancels by the continued fraction 26.2.14 of the same."""
     middle = (1 + erf(x / np.sqrt(WIDE(2)))) / 2
-    is_tail = x < -2.5
+    is_tail = x <= -2.5
     if not np.any(is_tail):
         return middle
     tail = np.where(is_tail, -x, WIDE(3))
@@ -153,8 +153,8 @@ def windows(
 ) -> Array:
     """Return the windows of images (n, h, w, c) as an array (n, rows, columns, *size, c).
 
-    The padding ``"same"`` as TensorFlow describes it:
-    https://www.tensorflow.org/api_docs/python/tf/nn#notes_on_padding_2
+    With the padding ``"same"`` there are ``ceil(size / stride)`` of them along an axis, and the odd pixel of
+    padding is at the end, as `dualnn.protocol.Backend.conv2d` says.
     """
     n, h, w, c = x.shape
     pixels = np.concatenate([x.reshape(n, h * w, c), np.full((n, 1, c), fill, x.dtype)], axis=1)

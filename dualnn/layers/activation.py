@@ -22,6 +22,7 @@ class Activation(Layer):
     """
 
     _computes = True
+    supports_masking = True
 
     def __init__(self, activation: Any, name: str | None = None) -> None:
         super().__init__(name)

@@ -100,9 +100,8 @@ class Conv2D(Layer):
             padding=self.padding,
             dilation=self.dilation_rate,
             groups=self.groups,
+            bias=self.bias,
         )
-        if self.bias is not None:
-            y = y + self.bias
         return self.activation(y)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:

@@ -32,6 +32,7 @@ class Dense(Layer):
     """
 
     _computes = True
+    supports_masking = True
 
     def __init__(
         self,

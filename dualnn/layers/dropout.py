@@ -30,6 +30,7 @@ class Dropout(Layer):
     """
 
     _computes = True
+    supports_masking = True
 
     def __init__(self, rate: float, seed: int | None = None, name: str | None = None) -> None:
         super().__init__(name)

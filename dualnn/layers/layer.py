@@ -63,6 +63,9 @@ class Layer(tree.Node):
     supports_masking: bool = False
     """Whether masks of sequences go through the layer; `compute_mask` says how."""
 
+    diary: ClassVar[frozenset[str]] = frozenset()
+    """The attributes that record what has happened, and do not say what the layer computes."""
+
     keeps_precision: ClassVar[bool] = False
     """Whether the layer computes in the dtype of its weights, also in mixed precision."""
 
@@ -354,6 +357,7 @@ class Layer(tree.Node):
     def trainable(self, value: bool) -> None:
         for _, layer in tree.walk(self):
             layer.__dict__["_trainable"] = bool(value)
+        tree.changed()
 
     # ------------------------------------------------------------------ where it lives
 
@@ -532,12 +536,22 @@ class Layer(tree.Node):
         # Setting an attribute that is a variable sets the variable's value; in a training step the
         # attribute is the step's own tensor, which is simply replaced.
         place = self.__dict__.get("_place")
-        if place is not None:
-            current = self.__dict__.get(name)
-            if current is not None and place.nn.is_variable(current) and _is_value(place.nn, value):
-                place.nn.assign(current, value)
+        current = self.__dict__.get(name)
+        if place is not None and current is not None:
+            nn = place.nn
+            if nn.is_variable(current) and _is_value(nn, value):
+                nn.assign(current, value)
+                return
+            if nn.is_tensor(current) and nn.is_tensor(value) and not nn.is_variable(value):
+                object.__setattr__(self, name, value)
                 return
         object.__setattr__(self, name, value)
+        if name not in self.diary:
+            tree.changed()
+
+    def __delattr__(self, name: str) -> None:
+        object.__delattr__(self, name)
+        tree.changed()
 
     def __repr__(self) -> str:
         where = f" on {self._place.backend}, {self._place.device}" if self._place and self.built else ""
@@ -598,4 +612,5 @@ def _undone_on_error(root: Layer) -> Iterator[None]:
         for layer, fields in before:
             vars(layer).clear()
             vars(layer).update(fields)
+        tree.changed()
         raise

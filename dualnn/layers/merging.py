@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
+from typing import Any
 
 from dualnn.layers.layer import Layer
 from dualnn.protocol import Shape, Tensor
@@ -20,6 +22,8 @@ class Add(Layer):
     [2.0, 2.0]
     """
 
+    supports_masking = True
+
     def build(self, input_shape: Sequence[Shape]) -> None:
         """Check that the shapes are the same."""
         self._check(input_shape)
@@ -30,6 +34,13 @@ class Add(Layer):
         for x in inputs[1:]:
             total = total + x
         return total
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """Return where one of the masks is True; None, all steps count, unless each tensor has a mask."""
+        if mask is None or any(one is None for one in mask):
+            return None
+        nn = self.nn
+        return nn.logical_not(functools.reduce(nn.logical_and, map(nn.logical_not, mask)))
 
     def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
         """Return the common shape."""
@@ -55,6 +66,8 @@ class Concatenate(Layer):
     (2, 7)
     """
 
+    supports_masking = True
+
     def __init__(self, axis: int = -1, name: str | None = None) -> None:
         super().__init__(name)
         self.axis = axis
@@ -66,6 +79,19 @@ class Concatenate(Layer):
     def call(self, inputs: Sequence[Tensor]) -> Tensor:
         """Join them, in their order."""
         return self.nn.concat(list(inputs), axis=self.axis)
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """Return where a number comes from a step that counts; all steps of a tensor without a mask do."""
+        if mask is None:
+            return None
+        nn = self.nn
+        left_out = [
+            nn.zeros_like(x, dtype=nn.bool)
+            if one is None
+            else nn.broadcast_to(nn.logical_not(nn.expand_dims(one, axis=-1)), nn.shape(x))
+            for x, one in zip(inputs, mask, strict=True)
+        ]
+        return nn.logical_not(nn.all(nn.concat(left_out, axis=self.axis), axis=-1))
 
     def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
         """Return the shape with the sizes along the axis added up."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from dualnn.fast_paths import fast_path
 from dualnn.layers.checks import fraction
 from dualnn.layers.input_spec import InputSpec
 from dualnn.layers.layer import Layer
@@ -97,21 +98,32 @@ class BatchNormalization(Layer):
         nn = self.nn
         rank = len(x.shape)
         axis = self.axis % rank
-        if training and self.trainable:
+        own = training and self.trainable
+        statistics = None if own else (self.moving_mean, self.moving_variance)
+        kernel = fast_path(nn, "batch_normalization") if axis == rank - 1 else None
+        fused = kernel and kernel(x, self.gamma, self.beta, statistics, epsilon=self.epsilon)
+        y, mean, variance = fused or self._formula(x, statistics, axis)
+        if own:
+            self.moving_mean = self._follow(self.moving_mean, mean)
+            self.moving_variance = self._follow(self.moving_variance, variance)
+        return y
+
+    def _formula(
+        self, x: Tensor, statistics: tuple[Tensor, Tensor] | None, axis: int
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        nn, rank = self.nn, len(x.shape)
+        if statistics is None:
             axes = tuple(i for i in range(rank) if i != axis)
             mean = nn.mean(x, axis=axes, keepdims=True)
             centered = x - mean
             variance = nn.mean(centered * centered, axis=axes, keepdims=True)
-            self.moving_mean = self._follow(self.moving_mean, mean)
-            self.moving_variance = self._follow(self.moving_variance, variance)
         else:
-            centered = x - _along(nn, self.moving_mean, axis, rank)
-            variance = _along(nn, self.moving_variance, axis, rank)
+            mean, variance = (_along(nn, one, axis, rank) for one in statistics)
+            centered = x - mean
         # One scale per feature before the images are touched: every pass over them takes memory and time.
         gamma = 1.0 if self.gamma is None else _along(nn, self.gamma, axis, rank)
-        scale = gamma / nn.sqrt(variance + self.epsilon)
-        y = centered * scale
-        return y if self.beta is None else y + _along(nn, self.beta, axis, rank)
+        y = centered * (gamma / nn.sqrt(variance + self.epsilon))
+        return y if self.beta is None else y + _along(nn, self.beta, axis, rank), mean, variance
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return the input's shape."""
@@ -148,6 +160,7 @@ class LayerNormalization(Layer):
     """
 
     _computes = True
+    supports_masking = True
     keeps_precision = True  # means of many numbers in 16 bits would be far off
 
     def __init__(

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from dualnn.protocol import Tensor
 
@@ -20,6 +21,51 @@ if TYPE_CHECKING:
 
 class Node:
     """The mark of what the tree is made of: `Layer` inherits from it."""
+
+
+_changes = 0
+
+
+class _Found:
+    """What was found in a tree of layers, and whether it is still what one would find."""
+
+    def __init__(self, root: Layer) -> None:
+        self.layers = list(_walk(root, "", True, set()))
+        self.slots: list[tuple[Slot, bool]] | None = None
+        # setting an attribute is noticed, but changing a list in its place is not
+        self._containers = [
+            (container, _identities(container))
+            for _, layer, _ in self.layers
+            for container in _containers(vars(layer))
+        ]
+        self._changes = _changes
+
+    def holds(self) -> bool:
+        return self._changes == _changes and all(
+            identities == _identities(container) for container, identities in self._containers
+        )
+
+
+_known: WeakKeyDictionary[Layer, _Found] = WeakKeyDictionary()
+
+
+def _found(root: Layer) -> _Found:
+    found = _known.get(root)
+    if found is None or not found.holds():
+        found = _known[root] = _Found(root)
+    return found
+
+
+def _containers(container: Any) -> Iterator[Any]:
+    for value in container.values() if isinstance(container, dict) else container:
+        if isinstance(value, dict | list | tuple):
+            if not isinstance(value, tuple):
+                yield value
+            yield from _containers(value)
+
+
+def _identities(container: Any) -> tuple[int, ...]:
+    return tuple(map(id, container.values() if isinstance(container, dict) else container))
 
 
 @dataclass(frozen=True)
@@ -46,20 +92,33 @@ class Slot:
 
 def walk(root: Layer) -> Iterator[tuple[str, Layer]]:
     """Yield every layer with its path, the root (path ``""``) first."""
-    for path, layer, _ in _walk(root, "", True, set()):
+    for path, layer, _ in _found(root).layers:
         yield path, layer
 
 
 def slots(root: Layer) -> list[Slot]:
     """Return the slots of all variables of a layer and the layers inside it."""
-    found: list[Slot] = []
-    seen: set[int] = set()
-    for prefix, layer, trainable in _walk(root, "", True, set()):
-        for slot in own_slots(layer, prefix, trainable):
-            if id(slot.variable) not in seen:
-                seen.add(id(slot.variable))
-                found.append(slot)
-    return found
+    found = _found(root)
+    if found.slots is None or any(trains != _trains(slot.variable) for slot, trains in found.slots):
+        unique = {
+            id(slot.variable): (slot, _trains(slot.variable))
+            for prefix, layer, trainable in reversed(found.layers)
+            for slot in reversed(own_slots(layer, prefix, trainable))
+        }
+        found.slots = list(reversed(unique.values()))
+    return [slot for slot, _ in found.slots]
+
+
+def changed() -> None:
+    """Note that an attribute of some layer has changed, so that trees are looked through again."""
+    global _changes
+    _changes += 1
+
+
+def version(root: Layer) -> object:
+    """Return a token that is the same object for as long as nothing in the tree has changed."""
+    slots(root)
+    return _found(root).slots
 
 
 def own_slots(layer: Layer, prefix: str = "", trainable: bool = True) -> list[Slot]:

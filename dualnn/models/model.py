@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -23,8 +23,8 @@ from dualnn.training.data import Batch, as_arrays, data_from, map_tree, native_t
 from dualnn.training.engines import Wish, chosen, work_of
 from dualnn.training.objective import Goals
 from dualnn.training.precision import Precision
+from dualnn.training.prediction import Predict, predictor
 from dualnn.training.progress import ProgressBar, verbosity
-from dualnn.training.step import PredictStep, predict_step
 from dualnn.training.trainer import Trainer, fit_data
 
 
@@ -68,8 +68,7 @@ class Model(Layer):
     declared_input: Any = None
     """The symbolic input or inputs that say what the model is built on, if it has any."""
 
-    diary: ClassVar = frozenset({"stop_training", "history", "epochs_trained", "built"})
-    """The attributes that record what has happened to the model, and do not say what it computes."""
+    diary = frozenset({"stop_training", "history", "epochs_trained", "built"})
 
     _graph: Graph | None = None
     _owner: object | None = None  # what tells the model's optimizer that the model is its own
@@ -390,13 +389,12 @@ class Model(Layer):
         params = {"epochs": 1, "steps": data.steps, "verbose": shown}
         callback = CallbackList(callbacks, self, params)
         callback("on_predict_begin")
-        step = self._predict_step(data.steps)
-        variables = [nn.value(variable) for variable in self.variables]
+        outputs = self._predictor(data.steps)
         parts = []
         with ProgressBar(shown == 1, None, self.name) as bar:
             bar.begin(data.steps)
             for batch in data.batches(self.place, None):
-                parts.append(map_tree(nn.to_numpy, step(variables, batch.x)))
+                parts.append(map_tree(nn.to_numpy, outputs(batch.x)))
                 bar.step()
         callback("on_predict_end")
         return _concatenated(parts)
@@ -427,23 +425,22 @@ class Model(Layer):
     def predict_on_batch(self, x: Any) -> Any:
         """Return the outputs for one batch as NumPy arrays."""
         arrays = as_arrays(x, "x")
-        self.build_on(map_tree(lambda a: a[:1], arrays))
-        nn = self.nn
-        variables = [nn.value(variable) for variable in self.variables]
-        return map_tree(nn.to_numpy, self._predict_step(1)(variables, native_tree(arrays, self.place)))
+        if not self.built:
+            self.build_on(map_tree(lambda a: a[:1], arrays))
+        return map_tree(self.nn.to_numpy, self._predictor(1)(native_tree(arrays, self.place)))
 
-    def _predict_step(self, count: int | None) -> PredictStep:
+    def _predictor(self, batches: int | None) -> Predict:
         if self._steps is None:
             self._steps = CompiledSteps()
         trainer = self._trainer
         wish, precision = (Wish(), Precision()) if trainer is None else (trainer.wish, trainer.precision)
-        engine, _ = chosen(self.nn, wish, work_of(self, 32), count, "")
 
-        def make() -> PredictStep:
-            step = predict_step(self, precision)
-            return step if engine.name == "eager" else self.nn.compile(step, jit=engine.jit)
+        def make() -> Predict:
+            engine, _ = chosen(self.nn, wish, work_of(self, 32), batches, "")
+            return predictor(self, engine, precision)
 
-        return self._steps.get(("predict", engine.name, engine.jit), self, make)
+        # the choice may depend on the number of batches, but not on each single one
+        return self._steps.get(("predict", batches if batches is None else batches.bit_length()), self, make)  # type: ignore[no-any-return]
 
     def _require_trainer(self, what: str, loss: bool = False) -> Trainer:
         if self._trainer is None:

@@ -19,14 +19,19 @@ class CompiledSteps:
     """
 
     def __init__(self) -> None:
-        self._functions: dict[Any, tuple[Any, Callable[..., Any]]] = {}
+        self._functions: dict[Any, tuple[object, Any, Callable[..., Any]]] = {}
 
-    def get(self, name: Any, model: Model, make: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
+    def get(self, name: Any, model: Model, make: Callable[[], Any]) -> Any:
         """Return the function of this name; `make` makes it."""
-        state = _settings(model)
-        if name not in self._functions or self._functions[name][0] != state:
-            self._functions[name] = (state, make())
-        return self._functions[name][1]
+        version = tree.version(model)
+        seen, settings, function = self._functions.get(name, (None, None, None))
+        if seen is version:
+            return function
+        now = _settings(model)
+        if function is None or settings != now:
+            function = make()
+        self._functions[name] = version, now, function
+        return function
 
     def __deepcopy__(self, memo: dict[int, Any]) -> CompiledSteps:
         return CompiledSteps()

@@ -75,6 +75,12 @@ class ArrayData:
         if not self.is_resident(place):
             yield from prefetched(self._gathered(place, order))
             return
+        if order is None and place not in self._on_device:  # for one pass in order, rows need not be gathered
+            for rows in self.rows(None):
+                for one in rows:
+                    part = map_batch(operator.itemgetter(slice(one[0], one[-1] + 1)), self.batch)
+                    yield map_batch(lambda a: place.tensor(a, "the model"), part)
+            return
         data = self.on_device(place)
         for rows in self.rows(order):
             for one in rows:

@@ -4,15 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from dualnn import losses, metrics
+from dualnn import backends, losses, metrics
+from dualnn.layers import masks
+from dualnn.losses import aligned_weight
 from dualnn.protocol import Backend, Tensor
 from dualnn.training.data import Batch
 
 MetricState: TypeAlias = dict[str, Tensor]
+
+
+class Values(NamedTuple):
+    """What the losses of a batch hand on to the metrics.
+
+    The masks are among it because a tensor has its mask by identity, and differentiation makes new tensors.
+    """
+
+    losses: list[Tensor]
+    """The loss of each output that has one."""
+    masks: list[Tensor | None]
+    """The mask of each output."""
 
 
 @dataclass
@@ -44,6 +58,10 @@ class Goals:
 class Objective:
     """The losses and metrics of a model's outputs, which may be one, a list or a dictionary.
 
+    A step of a sequence that the output's mask leaves out counts in no loss and no metric, as if its sample
+    weight were 0; the mean of a loss is that of the steps that count. (In Keras such a step still counts in
+    metrics that are no plain means, such as ``Precision``.)
+
     Args:
         goals: what the model was compiled with.
         outputs: the shapes of the outputs, the batch's size being None.
@@ -71,20 +89,20 @@ class Objective:
             if loss is not None:
                 loss.check(target, shape)
 
-    def loss(self, y: Any, y_pred: Any, weight: Tensor | None) -> tuple[Tensor, list[Tensor]]:
-        """Return the weighted sum of the losses, and each of them."""
+    def loss(self, y: Any, y_pred: Any, weight: Tensor | None) -> tuple[Tensor, Values]:
+        """Return the weighted sum of the losses, and what `update` needs of them."""
+        outputs = [output for _, output in output_items(y_pred)]
+        found = [masks.mask_of(output) for output in outputs]
         values = [
-            loss(target, output, weight)
-            for loss, target, (_, output) in zip(
-                self.losses, self._targets(y), output_items(y_pred), strict=True
-            )
+            _masked_loss(loss, target, output, weight, mask)
+            for loss, target, output, mask in zip(self.losses, self._targets(y), outputs, found, strict=True)
             if loss is not None
         ]
         weights = [w for w, loss in zip(self.weights, self.losses, strict=True) if loss is not None]
         total = values[0] * weights[0] if weights[0] != 1.0 else values[0]
         for value, w in zip(values[1:], weights[1:], strict=True):
             total = total + value * w
-        return total, values
+        return total, Values(values, found)
 
     def initial_state(self) -> list[dict[str, Any]]:
         """Return the state of the loss's means and of the metrics before the first batch."""
@@ -101,16 +119,18 @@ class Objective:
         batch: Batch,
         y_pred: Any,
         total: Tensor,
-        values: list[Tensor],
+        values: Values,
     ) -> list[MetricState]:
         """Return the state after one more batch; a pure function of native tensors."""
         outputs = [output for _, output in output_items(y_pred)]
         targets = self._targets(batch.y)
         size = nn.shape(outputs[0])[0]
-        means = [total, *(values if len(self.names) > 1 else [])]
+        means = [total, *(values.losses if len(self.names) > 1 else [])]
         new = [_mean_update(nn, old, value, size) for old, value in zip(state, means, strict=False)]
         for old, (_, metric, index, weighted) in zip(state[len(means) :], self.metrics, strict=True):
-            weight = batch.weight if weighted else None
+            weight, mask = batch.weight if weighted else None, values.masks[index]
+            if mask is not None:
+                weight = _times(nn, weight, nn.astype(mask, nn.float64))
             new.append(metric.update(nn, old, targets[index], outputs[index], weight))
         return new
 
@@ -185,6 +205,33 @@ def _strings(spec: Any) -> Iterator[str]:
 def _loss(identifier: Any) -> losses.Loss | None:
     """Return a loss, or None for None."""
     return None if identifier is None else losses.get(identifier)
+
+
+def _masked_loss(
+    loss: losses.Loss, target: Any, output: Tensor, weight: Tensor | None, mask: Tensor | None
+) -> Tensor:
+    if mask is None:
+        return loss(target, output, weight)
+    nn = backends.namespace(output)
+    counts = nn.astype(mask, output.dtype)
+    if loss.reduction in ("sum_over_batch_size", "mean"):
+        share = nn.mean(counts)  # the loss divides by the number of all steps
+        counts = counts / nn.where(share == 0.0, 1.0, share)
+    try:
+        return loss(target, output, _times(nn, weight, counts))
+    except ValueError as error:
+        error.add_note(
+            f"(the output of shape {tuple(output.shape)} has a mask of shape {tuple(mask.shape)}, which is a "
+            f"weight for each step: the loss needs a value for each, so y an axis behind that of the steps)"
+        )
+        raise
+
+
+def _times(nn: Backend, weight: Tensor | None, counts: Tensor) -> Tensor:
+    if weight is None:
+        return counts
+    fewer, more = sorted((weight, counts), key=lambda x: len(x.shape))
+    return more * aligned_weight(nn, fewer, more)
 
 
 def _mean_update(nn: Backend, state: MetricState, value: Tensor, size: Any) -> MetricState:

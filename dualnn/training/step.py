@@ -1,4 +1,4 @@
-"""One step of training, of evaluation and of prediction, as pure functions of trees of tensors.
+"""One step of training and of evaluation, as pure functions of trees of tensors.
 
 A model is an ordinary object whose leaves are native variables. To train it, its state is read into a
 tree of tensors, a pure function maps it to the next state, and in the end the state is written back.
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from dualnn.models.model import Model
 
 
-EXACT = Precision()
-
-
 class State(TypedDict):
     """Everything that a step of training changes."""
 
@@ -47,12 +44,9 @@ Scalars = Tensor
 
 TrainStep = Callable[[State, Batch, Scalars], State]
 TestStep = Callable[[list[Tensor], list[MetricState], Batch], list[MetricState]]
-PredictStep = Callable[[list[Tensor], Any], Any]
 
 
-def train_step(
-    model: Model, objective: Objective, optimizer: Optimizer, precision: Precision = EXACT
-) -> TrainStep:
+def train_step(model: Model, objective: Objective, optimizer: Optimizer, precision: Precision) -> TrainStep:
     """Return the function that does one step: forward, backward, update.
 
     The state that it is given belongs to it, and may be changed in place.
@@ -101,7 +95,7 @@ def train_step(
     return step
 
 
-def test_step(model: Model, objective: Objective, precision: Precision = EXACT) -> TestStep:
+def test_step(model: Model, objective: Objective, precision: Precision) -> TestStep:
     """Return the function that measures one batch."""
     nn = model.nn
     slots = tree.slots(model)
@@ -115,17 +109,6 @@ def test_step(model: Model, objective: Objective, precision: Precision = EXACT) 
             loss, values = objective.loss(batch.y, y_pred, batch.weight)
             loss = _with_penalties(model, penalties, loss)
         return objective.update(nn, state, batch, y_pred, loss, values)
-
-    return step
-
-
-def predict_step(model: Model, precision: Precision = EXACT) -> PredictStep:
-    """Return the function that computes the outputs for one batch of inputs."""
-    slots = tree.slots(model)
-
-    def step(variables: list[Tensor], x: Any) -> Any:
-        with precision.bound(slots, variables):
-            return precision.output(model.nn, model(x, training=False), model.dtype)
 
     return step
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -58,6 +59,7 @@ class Trainer:
         self.wish, self.precision = wish, precision
         self.loss_scale = initial_loss_scale() if precision.scales_loss else {}
         self._objective: Objective | None = None
+        self._state: steps.State | None = None  # of the training in progress, where nobody has looked at it
         self._steps = CompiledSteps()
 
     # ------------------------------------------------------------------ fit
@@ -93,13 +95,16 @@ class Trainer:
         engine = self._announced(history, data, epochs - initial_epoch, callback)
         callback("on_train_begin")
         logs: dict[str, float] = {}
-        with ProgressBar(verbose == 1, epochs, model.name) as bar:
+        alone = not callbacks and validation_data is None
+        with self._state_written_back(), ProgressBar(verbose == 1, epochs, model.name) as bar:
             for epoch in range(initial_epoch, epochs):
                 callback("on_epoch_begin", epoch)
                 bar.begin(data.steps, epoch)
                 logs = self._train_epoch(data, shuffle, engine, callback, bar)
+                if not alone:  # somebody may look at the model, or change it
+                    self._write_back()
                 if validation_data is not None and (epoch + 1) % validation_freq == 0:
-                    results = self.evaluate(validation_data, callback)
+                    results = self.evaluate(validation_data, callback, engine=engine)
                     logs |= {f"val_{name}": value for name, value in results.items()}
                 bar.end(epoch, logs)
                 callback("on_epoch_end", epoch, logs)
@@ -118,27 +123,24 @@ class Trainer:
             order = random.Generator(key).permutation(data.size)
         each = callback.overrides("on_train_batch_begin") or callback.overrides("on_train_batch_end")
         chunks = callback.overrides("on_train_chunk_end")
-        state = self._read_state()
-        number, changed = 0, False
-        try:
-            for count, run in self._runs(data, order, engine, bar.shown):
-                if each:
-                    callback("on_train_batch_begin", number)
-                    state = {**self._read_state(), "metrics": state["metrics"]}
-                state, changed = run(state), True
-                number += count
-                self.optimizer.iterations += count
-                bar.step(count)
-                if each:
-                    self._write_state(state)
-                    callback("on_train_batch_end", number - 1, objective.results(nn, state["metrics"]))
-                if chunks:
-                    callback("on_train_chunk_end", number - 1, objective.results(nn, state["metrics"]))
-                if model.stop_training:
-                    break
-        finally:  # also after an error or Ctrl-C, the model has the state of its last whole step
-            if changed and not each:
-                self._write_state(state)
+        state = self._state or self._read_state()
+        state = {**state, "metrics": self._initial_metrics()}
+        number = 0
+        for count, run in self._runs(data, order, engine, bar.shown):
+            if each:
+                callback("on_train_batch_begin", number)
+                state = {**self._read_state(), "metrics": state["metrics"]}
+            state = self._state = run(state)
+            number += count
+            self.optimizer.iterations += count
+            bar.step(count)
+            if each:
+                self._write_back()
+                callback("on_train_batch_end", number - 1, objective.results(nn, state["metrics"]))
+            if chunks:
+                callback("on_train_chunk_end", number - 1, objective.results(nn, state["metrics"]))
+            if model.stop_training:
+                break
         model.epochs_trained += 1
         return objective.results(nn, state["metrics"])
 
@@ -158,8 +160,10 @@ class Trainer:
             length = _chunk(len(rows), engine.unroll) if shown else len(rows)
             indices = nn.asarray(rows, device=place.device)
             for start in range(0, len(rows), length):
-                xs = (indices[start : start + length], self._scalars(min(length, len(rows) - start)))
-                yield len(xs[0]), lambda state, xs=xs: loop(state, samples, xs)  # type: ignore[misc]
+                count = min(length, len(rows) - start)
+                part = indices if count == len(rows) else indices[start : start + count]
+                xs = (part, self._scalars(count))
+                yield count, lambda state, xs=xs: loop(state, samples, xs)  # type: ignore[misc]
 
     def train_on_batch(self, batch: Batch) -> dict[str, float]:
         """Do one step of training and return its numbers."""
@@ -173,15 +177,17 @@ class Trainer:
 
     # ------------------------------------------------------------------ evaluate and predict
 
-    def evaluate(self, data: Data, callback: CallbackList, shown: bool = False) -> dict[str, float]:
-        """Return the losses and metrics on data that has been prepared."""
+    def evaluate(
+        self, data: Data, callback: CallbackList, shown: bool = False, engine: Engine | None = None
+    ) -> dict[str, float]:
+        """Return the losses and metrics on data that has been prepared, by the engine of a fit around it."""
         model, nn = self.model, self.model.nn
         callback("on_test_begin")
         variables = [nn.value(variable) for variable in model.variables]
         metrics = self._initial_metrics()
         with ProgressBar(shown, None, model.name) as bar:
             bar.begin(data.steps)
-            for count, run in self._test_runs(data, variables):
+            for count, run in self._test_runs(data, variables, engine):
                 metrics = run(metrics)
                 bar.step(count)
         logs = self.objective.results(nn, metrics)
@@ -227,8 +233,8 @@ class Trainer:
     def _scalars(self, count: int) -> Tensor:
         # computed on the host in float64, so that every backend is given the same numbers
         first = self.optimizer.iterations
-        numbers = [self.optimizer.scalars_of(step) for step in range(first, first + count)]
-        names = sorted(numbers[0])
+        names = sorted(self.optimizer.scalars_of(first))
+        numbers = (self.optimizer.scalars_of(step) for step in range(first, first + count))
         values = np.asarray([[one[name] for name in names] for one in numbers], dtype=np.float64)
         return self.model.nn.asarray(values, dtype=self.model.dtype, device=self.model.device)
 
@@ -262,6 +268,20 @@ class Trainer:
             ]
         optimizer.slot_paths = paths
         return optimizer.slots
+
+    @contextmanager
+    def _state_written_back(self) -> Iterator[None]:
+        # also after an error or Ctrl-C, the model has the state of its last whole step
+        self._state = None
+        try:
+            yield
+        finally:
+            self._write_back()
+
+    def _write_back(self) -> None:
+        state, self._state = self._state, None
+        if state is not None:
+            self._write_state(state)
 
     def _write_state(self, state: steps.State) -> None:
         nn = self.model.nn
@@ -312,7 +332,8 @@ class Trainer:
             step = steps.train_step(self.model, self.objective, self.optimizer, self.precision)
             return step if engine.name == "eager" else self.model.nn.compile(step, jit=engine.jit)
 
-        return self._steps.get(("train", engine.name, engine.jit), self.model, make)
+        step: steps.TrainStep = self._steps.get(("train", engine.name, engine.jit), self.model, make)
+        return step
 
     def _train_loop(self, engine: Engine) -> Callable[..., steps.State]:
         def make() -> Callable[..., Any]:
@@ -320,20 +341,23 @@ class Trainer:
             body = steps.train_rows(
                 nn, steps.train_step(self.model, self.objective, self.optimizer, self.precision)
             )
-            return nn.compile_loop(body, jit=engine.jit, unroll=engine.unroll)
+            compiled: Callable[..., Any] = nn.compile_loop(body, jit=engine.jit, unroll=engine.unroll)
+            return compiled
 
-        return self._steps.get(("train", engine), self.model, make)
+        loop: Callable[..., steps.State] = self._steps.get(("train", engine), self.model, make)
+        return loop
 
     def _test_runs(
-        self, data: Data, variables: list[Tensor]
+        self, data: Data, variables: list[Tensor], engine: Engine | None
     ) -> Iterator[tuple[int, Callable[[list[MetricState]], list[MetricState]]]]:
         """Yield, for the calls that an evaluation is made of, the number of steps and the call."""
         place = self.model.place
         nn = place.nn
-        engine, _ = self._engine(32, data.steps, None if _is_resident(data, place) else "")
+        if engine is None:
+            engine, _ = self._engine(32, data.steps, None)
         name = ("test", engine.name, engine.jit)
-        if engine.name != "epoch" or not isinstance(data, ArrayData):
-            step = self._steps.get(name, self.model, lambda: self._prepared_test_step(engine))
+        if engine.name != "epoch" or not isinstance(data, ArrayData) or not data.is_resident(place):
+            step = self._steps.get((*name, "step"), self.model, lambda: self._prepared_test_step(engine))
             for batch in data.batches(place, None):
                 yield 1, lambda metrics, batch=batch: step(variables, metrics, batch)  # type: ignore[misc]
             return
@@ -350,7 +374,8 @@ class Trainer:
     def _prepared_test_loop(self, engine: Engine) -> Callable[..., Any]:
         nn = self.model.nn
         body = steps.test_rows(nn, steps.test_step(self.model, self.objective, self.precision))
-        return nn.compile_loop(body, jit=engine.jit)
+        compiled: Callable[..., Any] = nn.compile_loop(body, jit=engine.jit)
+        return compiled
 
 
 def _is_resident(data: Data, place: Place) -> bool:

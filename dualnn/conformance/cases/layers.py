@@ -13,6 +13,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from dualnn import layers, random
 from dualnn.conformance.case import Array, Case, ExactCase, FunctionCase
 from dualnn.conformance.cases.neural import COUNTED
 from dualnn.conformance.references import WIDE, avg_pool2d, conv2d, max_pool2d, numbers
+from dualnn.fast_paths import generic
 from dualnn.layers import Layer, tree
 from dualnn.protocol import Backend, Tensor
 
@@ -60,13 +62,19 @@ def _case(
     *,
     given: int = 1,
     training: bool = False,
+    by_formula: bool = False,
     reason: str = COUNTED,
 ) -> FunctionCase:
     """Return a case whose first inputs, as many as are given, are the layer's; the others are its weights."""
+
+    def run(nn: Backend, *x: Tensor) -> Tensor:
+        with generic() if by_formula else nullcontext():
+            return called(make, nn, list(x[:given]), list(x[given:]), training)[0]
+
     return FunctionCase(
         name=f"layers.{name}",
-        variant=variant,
-        run=lambda nn, *x: called(make, nn, list(x[:given]), list(x[given:]), training)[0],
+        variant=", ".join(filter(None, (variant, "by the formula" if by_formula else ""))),
+        run=run,
         reference=reference,
         inputs=tuple(inputs),
         roundings=roundings,
@@ -220,6 +228,13 @@ def _inferred(x: Array, gamma: Array, beta: Array, mean: Array, variance: Array)
     return (x - mean) / np.sqrt(variance + _EPSILON) * gamma + beta
 
 
+def _kernel(nn: Any, x: Tensor, gamma: Any, beta: Any, statistics: Any = None) -> Any:
+    kernel = nn.batch_normalization
+    if statistics is not None:
+        statistics = tuple(nn.asarray(one, dtype=x.dtype, device=nn.device(x)) for one in statistics)
+    return kernel(x, gamma, beta, statistics, epsilon=1e-3)
+
+
 def _normalizing(n: int) -> int:
     # mean n + 1, difference 1, square 1, mean n + 1, epsilon 1 + 1, root 1, quotient 1, scale 1, shift 1
     return 2 * n + 10
@@ -228,14 +243,18 @@ def _normalizing(n: int) -> int:
 _Make = functools.partial
 _STATE = (_GAMMA, _BETA, _MEAN, _VARIANCE)
 CASES += [
-    _case(
-        "BatchNormalization",
-        "training",
-        layers.BatchNormalization,
-        lambda x, gamma, beta, mean, variance: _normalized(x, 0, gamma, beta),
-        (_ROWS, *_STATE),
-        _normalizing(4),
-        training=True,
+    *(
+        _case(
+            "BatchNormalization",
+            "training",
+            layers.BatchNormalization,
+            lambda x, gamma, beta, mean, variance: _normalized(x, 0, gamma, beta),
+            (_ROWS, *_STATE),
+            _normalizing(4),
+            training=True,
+            by_formula=by_formula,
+        )
+        for by_formula in (False, True)
     ),
     _case(
         "BatchNormalization",
@@ -266,7 +285,50 @@ CASES += [
         _normalizing(4),
         training=True,
     ),
-    _case("BatchNormalization", "inference", layers.BatchNormalization, _inferred, (_ROWS, *_STATE), 7),
+    *(
+        _case(
+            "BatchNormalization",
+            "inference",
+            layers.BatchNormalization,
+            _inferred,
+            (_ROWS, *_STATE),
+            7,
+            by_formula=by_formula,
+        )
+        for by_formula in (False, True)
+    ),
+    FunctionCase(
+        name="batch_normalization",
+        variant="of the batch",
+        run=lambda nn, x, gamma, beta: _kernel(nn, x, gamma, beta)[0],
+        reference=lambda x, gamma, beta: _normalized(x, (0, 1), gamma, beta),
+        inputs=(numbers(2, 2, 2), _GAMMA, _BETA),
+        roundings=_normalizing(4),
+        derivatives=1,
+        reason=COUNTED,
+    ),
+    FunctionCase(
+        name="batch_normalization",
+        variant="of the batch, its statistics",
+        run=lambda nn, x: _kernel(nn, x, None, None)[1:],
+        reference=lambda x: [statistic[0] for statistic in _statistics(x, 0)],
+        inputs=(_ROWS,),
+        roundings=_normalizing(4),
+        derivatives=0,
+        reason=COUNTED,
+    ),
+    FunctionCase(
+        name="batch_normalization",
+        variant="of given statistics",
+        run=lambda nn, x, gamma, beta: _kernel(nn, x, gamma, beta, (_MEAN, _VARIANCE))[0],
+        reference=lambda x, gamma, beta: _inferred(
+            x, gamma, beta, _MEAN.astype(WIDE), _VARIANCE.astype(WIDE)
+        ),
+        inputs=(numbers(2, 2, 2), _GAMMA, _BETA),
+        roundings=7 + 2,  # the statistics are rounded, too
+        derivatives=1,
+        reason=COUNTED,
+    ),
     _case(
         "BatchNormalization",
         "inference, axis 1",
@@ -508,6 +570,41 @@ CASES += [
     ),
 ]
 
+
+# ------------------------------------------------------------------ checkpoints
+
+
+def _checkpointed(nn: Backend, x: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
+    def block(tree: dict[str, Tensor], bias: Tensor) -> dict[str, Tensor]:
+        return {"y": nn.tanh(nn.matmul(tree["x"], tree["kernel"]) + bias)}
+
+    return nn.checkpoint(block)({"x": x, "kernel": kernel}, bias)["y"]
+
+
+CASES += [
+    FunctionCase(
+        name="checkpoint",
+        run=_checkpointed,
+        reference=lambda x, kernel, bias: np.tanh(x @ kernel + bias),
+        inputs=(_X, _KERNEL, _BIAS),
+        roundings=3 + 1 + 4,
+        derivatives=1,  # of the second there is an exact case: not every compiler can do it
+        reason=COUNTED,
+    ),
+    *(
+        _case(
+            "Checkpoint",
+            "training" if training else "",
+            lambda: layers.Checkpoint(layers.Dense(2, activation="tanh")),
+            lambda x, kernel, bias: np.tanh(x @ kernel + bias),
+            (_X, _KERNEL, _BIAS),
+            3 + 1 + 4,
+            1,
+            training=training,
+        )
+        for training in (False, True)
+    ),
+]
 
 # ------------------------------------------------------------------ empty batches
 

@@ -349,6 +349,22 @@ def _same(nn: Backend, x: Tensor, kernel: Tensor) -> Tensor:
 
 
 _IMAGES: list[Case] = [_convolution(variant) for variant in CONVOLUTIONS]
+_IMAGES += [
+    FunctionCase(
+        name="conv2d",
+        variant=f"bias, {groups} group(s)",
+        run=lambda nn, x, kernel, bias, groups=groups: nn.conv2d(
+            x, kernel, strides=(1, 1), padding="same", dilation=(1, 1), groups=groups, bias=bias
+        ),
+        reference=lambda x, kernel, bias, groups=groups: (
+            conv2d(x, kernel, groups, strides=(1, 1), padding="same", dilation=(1, 1)) + bias
+        ),
+        inputs=(numbers(1, 2, 3, 2), numbers(2, 2, 2 // groups, 2), numbers(2)),
+        roundings=2 * 2 * 2 // groups + 2,
+        reason=COUNTED,
+    )
+    for groups in (1, 2)
+]
 _IMAGES += [_pool(name, variant) for name in ("max_pool2d", "avg_pool2d") for variant in POOLS]
 _IMAGES += [
     edges(

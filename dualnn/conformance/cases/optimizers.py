@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -18,6 +19,7 @@ import numpy as np
 from dualnn import optimizers
 from dualnn.conformance.case import Array, Case, ExactCase, TrajectoryCase
 from dualnn.conformance.measure import WIDE
+from dualnn.fast_paths import generic
 from dualnn.protocol import Backend
 
 Disturb = Callable[[Array], Array]
@@ -136,7 +138,10 @@ def _clipped(g: Array, c: dict[str, Any], disturb: Disturb) -> Array:
     )
 
 
-def _reference(name: str, given: dict[str, Any], used: tuple[str, ...]) -> Callable[[int, Disturb], Array]:
+def _reference(
+    name: str, given: dict[str, Any], used: tuple[str, ...], moving: Callable[[int], Any] = lambda t: True
+) -> Callable[[int, Disturb], Array]:
+    """Return the reference of a case; `moving` tells which numbers have a gradient in a step."""
     rule, defaults, start = _RULES[name]
 
     def reference(steps: int, disturb: Disturb) -> Array:
@@ -149,19 +154,23 @@ def _reference(name: str, given: dict[str, Any], used: tuple[str, ...]) -> Calla
         slots = {slot: np.full(8, WIDE(c.get("initial_accumulator_value", start[slot]))) for slot in used}
         rows = [np.concatenate([w, *(slots[slot] for slot in used)])]
         for t, g in enumerate(_gradients(steps).astype(WIDE), 1):
-            rate = c["learning_rate"]
+            old, old_slots, rate = w, dict(slots), c["learning_rate"]
             if callable(rate):
                 rate = WIDE(0.05) * WIDE(0.5) ** (WIDE(t - 1) / 10)
             if c.get("weight_decay"):
                 w = disturb(w - disturb(w * disturb(rate * c["weight_decay"])))
             w = disturb(w + rule(_clipped(g, c, disturb), slots, t, disturb(rate), c, disturb))
+            w = np.where(moving(t), w, old)
+            slots |= {slot: np.where(moving(t), slots[slot], old_slots[slot]) for slot in used}
             rows.append(np.concatenate([w, *(slots[slot] for slot in used)]))
         return np.stack(rows)
 
     return reference
 
 
-def _run(name: str, given: dict[str, Any], used: tuple[str, ...]) -> Callable[..., Array]:
+def _run(
+    name: str, given: dict[str, Any], used: tuple[str, ...], by_formula: bool = False
+) -> Callable[..., Array]:
     def run(nn: Backend, dtype: str, device: str, steps: int) -> Array:
         def native(numbers: Array) -> list[Any]:
             return [nn.asarray(part, dtype=dtype, device=device) for part in np.split(numbers, [SIZES[0]])]
@@ -176,7 +185,8 @@ def _run(name: str, given: dict[str, Any], used: tuple[str, ...]) -> Callable[..
 
         rows = [row()]
         for g in _gradients(steps):
-            optimizer.apply(native(g), variables)
+            with generic() if by_formula else nullcontext():
+                optimizer.apply(native(g), variables)
             rows.append(row())
         if any(tuple(sorted(state)) != used for state in optimizer.slots):
             raise ValueError(f"expected slots {used}, got {[sorted(state) for state in optimizer.slots]}")
@@ -185,24 +195,34 @@ def _run(name: str, given: dict[str, Any], used: tuple[str, ...]) -> Callable[..
     return run
 
 
-def _case(name: str, variant: str, given: dict[str, Any], steps: int = STEPS) -> Case:
+def _case(
+    name: str, variant: str, given: dict[str, Any], steps: int = STEPS, by_formula: bool = False
+) -> Case:
+    used = _used(name, given)
+    variant = variant or ("" if steps == STEPS else f"{steps} steps")
+    return TrajectoryCase(
+        name=f"optimizers.{name}",
+        variant=", ".join(filter(None, (variant, "by the formula" if by_formula else ""))),
+        run=_run(name, given, used, by_formula),
+        reference=_reference(name, given, used),
+        roundings=2,
+        steps=steps,
+        level="quick" if steps == STEPS else "full",
+        reason=REASON,
+    )
+
+
+def _used(name: str, given: dict[str, Any]) -> tuple[str, ...]:
+    """Return the names of the slots that an optimizer of these arguments has."""
     _, defaults, slots = _RULES[name]
     settings = {**defaults, **given}
     unused = {slot for slot in slots if slot == "momentum" and not settings.get("momentum", True)}
     unused |= {"velocity_hat"} if not settings.get("amsgrad") else set()
     unused |= {"average_gradient"} if not settings.get("centered") else set()
-    used = tuple(sorted(set(slots) - unused))
-    return TrajectoryCase(
-        name=f"optimizers.{name}",
-        variant=variant or ("" if steps == STEPS else f"{steps} steps"),
-        run=_run(name, given, used),
-        reference=_reference(name, given, used),
-        roundings=2,
-        steps=steps,
-        level="quick" if steps == STEPS else "full",
-        reason="at most 2 roundings lead from one intermediate number to the next; each is disturbed by 2",
-    )
+    return tuple(sorted(set(slots) - unused))
 
+
+REASON = "at most 2 roundings lead from one intermediate number to the next; each is disturbed by 2"
 
 _DECAYING = optimizers.schedules.ExponentialDecay(0.05, 10, 0.5)
 # class: {variant: arguments}
@@ -250,6 +270,83 @@ CASES: list[Case] = []
 for _name, _variants in _TABLE.items():
     CASES += [_case(_name, variant, given) for variant, given in {**_variants, **_FOR_ALL}.items()]
     CASES.append(_case(_name, "", {}, FULL))
+
+# ------------------------------------------------------------------ the fused kernels
+
+MATRIX = (3, 2)
+"""The shape of the first of two variables, which have 6 and 2 numbers."""
+_IN_VECTOR = np.arange(8) >= 6
+
+
+def _sometimes(t: int) -> Array:
+    """Return which numbers have a gradient in a step: the second variable in every other one."""
+    return np.logical_or(~_IN_VECTOR, t % 2 == 1)
+
+
+def _run_kernel(
+    kernel: str, name: str, given: dict[str, Any], used: tuple[str, ...], variant: str
+) -> Callable[..., Array]:
+    def run(nn: Backend, dtype: str, device: str, steps: int) -> Array:
+        getattr(nn, kernel)  # a backend may lack it
+
+        def native(numbers: Array, turned: bool = False) -> list[Any]:
+            matrix, vector = numbers[:6].reshape(MATRIX), numbers[6:]
+            matrix = nn.asarray(matrix.T if turned else matrix, dtype=dtype, device=device, copy=True)
+            if turned:  # its numbers are in memory column by column
+                matrix = nn.permute_dims(matrix, (1, 0))
+            return [matrix, nn.asarray(vector, dtype=dtype, device=device, copy=True)]
+
+        variables = native(START)
+        optimizer = getattr(optimizers, name)(**given)
+        slots = optimizer.init(nn, variables)
+        held = [*variables, *(state[slot] for slot in used for state in slots)]
+
+        def row() -> Array:
+            return np.concatenate([np.ravel(nn.to_numpy(x)) for x in held])
+
+        rows = [row()]
+        for step, g in enumerate(_gradients(steps)):
+            gradients = native(g, turned=variant == _TURNED)
+            if variant == _WITHOUT and not np.all(_sometimes(step + 1)):
+                gradients[1] = None
+            scalars = {
+                key: nn.asarray(value, dtype=dtype, device=device)
+                for key, value in optimizer.scalars_of(step).items()
+            }
+            optimizer.update(nn, variables, gradients, slots, scalars, in_place=True)
+            rows.append(row())  # the formula, which is pure, would have left them as they were
+        return np.stack(rows)
+
+    return run
+
+
+_TURNED, _WITHOUT = "gradients laid out in another way", "a gradient that is None"
+
+
+def _kernel_case(kernel: str, name: str, variant: str, given: dict[str, Any]) -> Case:
+    used = _used(name, given)
+    moving = _sometimes if variant == _WITHOUT else lambda t: np.True_
+    return TrajectoryCase(
+        name=kernel,
+        variant=variant,
+        run=_run_kernel(kernel, name, given, used, variant),
+        reference=_reference(name, given, used, moving),
+        roundings=2,
+        reason=REASON,
+    )
+
+
+_OF_KERNELS: dict[str, dict[str, Any]] = {
+    "": {},
+    "weight_decay": {"weight_decay": 0.1, "learning_rate": 0.05},
+    "clipvalue": {"clipvalue": 0.5},
+    _TURNED: {},
+    _WITHOUT: {},
+}
+for _kernel, _name in (("adam_update", "Adam"), ("sgd_update", "SGD")):
+    CASES += [_kernel_case(_kernel, _name, variant, given) for variant, given in _OF_KERNELS.items()]
+    for _variant in ("", "weight_decay"):
+        CASES.append(_case(_name, _variant, _FOR_ALL.get(_variant, {}), by_formula=True))
 
 # ------------------------------------------------------------------ what all optimizers share
 

@@ -3,7 +3,7 @@
 There are three networks: ``softmax(x @ W2 + b2)``; the same of ``tanh(x @ W1 + b1)``; and one with a
 normalization before the tanh and dropout after it. The formulas are those of Goodfellow, Bengio and
 Courville, Deep Learning, section 6.5, and of Ioffe and Szegedy (2015). The weights that they start with and
-the data are exact in float32.
+the data are exact in float32. `cases.engines` trains these and others by each engine.
 """
 
 from __future__ import annotations
@@ -40,7 +40,13 @@ class Network:
 
     hidden: bool = True
     normalized: bool = False
+    checkpointed: bool = False
     optimizer: str = "SGD"
+
+    @property
+    def x(self) -> Array:
+        """The samples."""
+        return X
 
     def layers(self) -> list[Any]:
         """Return the layers."""
@@ -53,7 +59,8 @@ class Network:
         if not self.normalized:
             return [first, tanh, last]
         normalization = dn.layers.BatchNormalization(momentum=MOMENTUM, epsilon=EPSILON)
-        return [first, normalization, tanh, dn.layers.Dropout(RATE_OF_DROPOUT), last]
+        block = [first, normalization, tanh, dn.layers.Dropout(RATE_OF_DROPOUT)]
+        return [dn.layers.Checkpoint(dn.Sequential(block)), last] if self.checkpointed else [*block, last]
 
     def start(self) -> Weights:
         """Return the weights before the first step, by name, in the order of the model's."""
@@ -73,6 +80,45 @@ class Network:
         """Return the optimizer."""
         return dn.optimizers.Adam(0.01) if self.optimizer == "Adam" else dn.optimizers.SGD(0.1, 0.9)
 
+    def gradients(self, w: Weights, x: Array, y: Array, step: int, d: Disturb) -> tuple[Weights, Weights]:
+        """Return the gradients of the mean cross-entropy, and the new moving statistics."""
+        h, moving = x, {}
+        if self.hidden:
+            z = d(d(x) @ d(w["W1"]))
+            if self.normalized:
+                mean = d(z.mean(axis=0))
+                variance = d((d(z - mean) ** 2).mean(axis=0))
+                deviation = d(np.sqrt(variance + WIDE(EPSILON)))
+                unit = d(d(z - mean) / deviation)
+                z = d(unit * w["gamma"] + w["beta"])
+                for name, new in {"mean": mean, "variance": variance}.items():
+                    moving[name] = d(d(w[name] * WIDE(MOMENTUM)) + d(new * WIDE(1 - MOMENTUM)))
+            else:
+                z = d(z + w["b1"])
+            a = h = d(np.tanh(z))
+            if self.normalized:
+                kept = self._mask(step) / WIDE(1 - RATE_OF_DROPOUT)
+                h = d(a * kept)
+        g, back = last_layer(w, h, y, d)
+        if self.hidden:
+            if self.normalized:
+                back = d(back * kept)
+            back = d(back * d(1 - a**2))
+            if self.normalized:
+                g["beta"], g["gamma"] = d(back.sum(axis=0)), d((back * unit).sum(axis=0))
+                back = d(back * w["gamma"])
+                back = d(back - back.mean(axis=0) - unit * d((back * unit).mean(axis=0))) / deviation
+            else:
+                g["b1"] = d(back.sum(axis=0))
+            g["W1"] = d(d(x).T @ d(back))
+        return g, moving
+
+    def _mask(self, step: int) -> Array:
+        """Return which hidden numbers a step keeps, by the child key of the number of masks drawn before."""
+        path = "layers.0.layer.layers.3" if self.checkpointed else "layers.3"
+        key = words.key(SEED, path, "mask")
+        return words.mask(words.fold(key, step), (BATCH, HIDDEN), 1 - RATE_OF_DROPOUT)
+
 
 # ------------------------------------------------------------------ the reference
 
@@ -83,54 +129,18 @@ def _order(epoch: int) -> Array:
     return np.argsort(words.signed(words.words(key, SAMPLES)), kind="stable")
 
 
-def _mask(step: int) -> Array:
-    """Return which hidden numbers a step keeps, by the child key of the number of masks drawn before."""
-    key = words.key(SEED, "layers.3", "mask")
-    return words.mask(words.fold(key, step), (BATCH, HIDDEN), 1 - RATE_OF_DROPOUT)
-
-
-def _gradients(
-    net: Network, w: Weights, x: Array, y: Array, step: int, d: Disturb
-) -> tuple[Weights, Weights]:
-    """Return the gradients of the mean cross-entropy, and the new moving statistics."""
-    h, moving = x, {}
-    if net.hidden:
-        z = d(d(x) @ d(w["W1"]))
-        if net.normalized:
-            mean = d(z.mean(axis=0))
-            variance = d((d(z - mean) ** 2).mean(axis=0))
-            deviation = d(np.sqrt(variance + WIDE(EPSILON)))
-            unit = d(d(z - mean) / deviation)
-            z = d(unit * w["gamma"] + w["beta"])
-            for name, new in {"mean": mean, "variance": variance}.items():
-                moving[name] = d(d(w[name] * WIDE(MOMENTUM)) + d(new * WIDE(1 - MOMENTUM)))
-        else:
-            z = d(z + w["b1"])
-        a = h = d(np.tanh(z))
-        if net.normalized:
-            kept = _mask(step) / WIDE(1 - RATE_OF_DROPOUT)
-            h = d(a * kept)
+def last_layer(w: Weights, h: Array, y: Array, d: Disturb) -> tuple[Weights, Array]:
+    """Return the mean cross-entropy's gradients by the softmax layer's weights, and by its input."""
     logits = d(d(h @ d(w["W2"])) + w["b2"])
     p = d(np.exp(d(logits - logits.max(axis=1, keepdims=True))))
     p = d(p / p.sum(axis=1, keepdims=True))
     error = d((p - np.eye(CLASSES)[y]) / len(y))
-    g = {"W2": d(h.T @ d(error)), "b2": d(error.sum(axis=0))}
-    if net.hidden:
-        back = d(d(error) @ w["W2"].T)
-        if net.normalized:
-            back = d(back * kept)
-        back = d(back * d(1 - a**2))
-        if net.normalized:
-            g["beta"], g["gamma"] = d(back.sum(axis=0)), d((back * unit).sum(axis=0))
-            back = d(back * w["gamma"])
-            back = d(back - back.mean(axis=0) - unit * d((back * unit).mean(axis=0))) / deviation
-        else:
-            g["b1"] = d(back.sum(axis=0))
-        g["W1"] = d(d(x).T @ d(back))
-    return g, moving
+    return {"W2": d(h.T @ d(error)), "b2": d(error.sum(axis=0))}, d(d(error) @ w["W2"].T)
 
 
-def _reference(net: Network, every: int) -> Callable[[int, Disturb], Array]:
+def reference_of(net: Network, every: int) -> Callable[[int, Disturb], Array]:
+    """Return the reference of a case: all weights at the start and after every so many steps."""
+
     def reference(steps: int, d: Disturb) -> Array:
         w = {name: value.astype(WIDE) for name, value in net.start().items()}
         m = {name: np.zeros_like(value) for name, value in w.items()}
@@ -139,7 +149,7 @@ def _reference(net: Network, every: int) -> Callable[[int, Disturb], Array]:
         rows = [w]
         for step in range(steps):
             batch = _order(step // BATCHES)[step % BATCHES * BATCH :][:BATCH]
-            gradients, moving = _gradients(net, w, X[batch].astype(WIDE), Y[batch], step, d)
+            gradients, moving = net.gradients(w, net.x[batch].astype(WIDE), Y[batch], step, d)
             w = {**w, **moving}
             for name, g in gradients.items():
                 if net.optimizer == "SGD":
@@ -164,11 +174,11 @@ def _flat(arrays: Any) -> Array:
 # ------------------------------------------------------------------ the ways to train
 
 
-def _model(net: Network, nn: Backend, dtype: str, device: str) -> Any:
+def _model(net: Network, nn: Backend, dtype: str, device: str, **settings: Any) -> Any:
     model = dn.Sequential(net.layers()).on(nn.name, device=device, dtype=dtype)
     loss = dn.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(net.make(), loss)
-    model.fit(X, Y, batch_size=BATCH, epochs=0, seed=SEED, verbose=0)
+    model.compile(net.make(), loss, **settings)
+    model.fit(net.x, Y, batch_size=BATCH, epochs=0, seed=SEED, verbose=0)
     model.set_weights(list(net.start().values()))
     return model
 
@@ -177,15 +187,33 @@ def _row(model: Any) -> Array:
     return _flat(model.get_weights())
 
 
-def _by_fit(net: Network, event: str, nn: Backend, dtype: str, device: str, steps: int) -> Array:
-    model = _model(net, nn, dtype, device)
+def by_fit(
+    net: Network, event: str, nn: Backend, dtype: str, device: str, steps: int, **settings: Any
+) -> Array:
+    """Return all weights at the start and at each event, trained by `fit`.
+
+    Args:
+        net: what is trained.
+        event: the method of a callback that reads the weights.
+        nn: the backend.
+        dtype: the model's.
+        device: likewise.
+        steps: how many.
+        settings: more arguments of `Model.compile`; an engine that is asked for is what it must be run by.
+    """
+    model = _model(net, nn, dtype, device, **settings)
     rows = [_row(model)]
 
     class Recorder(dn.callbacks.Callback):
         pass
 
     setattr(Recorder, event, lambda self, number, logs=None: rows.append(_row(model)))
-    model.fit(X, Y, batch_size=BATCH, epochs=steps // BATCHES, seed=SEED, verbose=0, callbacks=[Recorder()])
+    history = model.fit(
+        net.x, Y, batch_size=BATCH, epochs=steps // BATCHES, seed=SEED, verbose=0, callbacks=[Recorder()]
+    )
+    ran = {"engine": history.engine, "jit": history.jit}
+    if {**ran, **settings} != ran:
+        raise ValueError(f"expected a run by {settings}, got one by {ran}: {history.engine_reason}")
     return np.stack(rows)
 
 
@@ -225,8 +253,8 @@ NETWORKS = {
     "BatchNormalization, Dropout, SGD with momentum": Network(normalized=True),
 }
 _WAYS: dict[str, tuple[str, Callable[..., Array], int]] = {
-    "": ("Model.fit", lambda net, *more: _by_fit(net, "on_train_batch_end", *more), 1),
-    "read once an epoch": ("Model.fit", lambda net, *more: _by_fit(net, "on_epoch_end", *more), BATCHES),
+    "": ("Model.fit", lambda net, *more: by_fit(net, "on_train_batch_end", *more), 1),
+    "read once an epoch": ("Model.fit", lambda net, *more: by_fit(net, "on_epoch_end", *more), BATCHES),
     "batch by batch": ("Model.train_on_batch", _by_batches, 1),
     "a loop of one's own": ("GradientTape", _by_tape, 1),
 }
@@ -242,7 +270,7 @@ def _case(network: str, way: str, steps: int) -> Case:
         name=name,
         variant=", ".join(part for part in (network, way, f"{steps} steps") if part),
         run=trained,
-        reference=_reference(net, every),
+        reference=reference_of(net, every),
         roundings=4,
         steps=steps,
         level="quick" if steps == 50 else "full",
@@ -264,8 +292,19 @@ def _expected_masks(key: int, dtype: str) -> dict[str, Array]:
 
 
 _LAST = [*NETWORKS][-1]
+_CHECKPOINTED = Network(normalized=True, checkpointed=True)
 CASES: list[Case] = [_case(network, "", steps) for steps in (50, 500) for network in NETWORKS]
 CASES += [_case(_LAST, way, 50) for way in _WAYS if way]
+CASES.append(
+    TrajectoryCase(
+        name="layers.Checkpoint",
+        variant=f"training, {_LAST}",
+        run=functools.partial(by_fit, _CHECKPOINTED, "on_train_batch_end"),
+        reference=reference_of(_CHECKPOINTED, 1),
+        roundings=4,
+        reason=f"{REASON}; what is computed again has the same masks, and the statistics move once",
+    )
+)
 CASES += [
     ExactCase(
         name="layers.Dropout",

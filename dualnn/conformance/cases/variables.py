@@ -10,7 +10,7 @@ import numpy as np
 
 from dualnn import backends
 from dualnn.conformance.case import Array, Case, ExactCase
-from dualnn.protocol import Backend
+from dualnn.protocol import Backend, Work
 
 Answers = Mapping[str, Any]
 Run = Callable[[Backend, str], Answers]
@@ -53,6 +53,25 @@ def _(nn: Backend, dtype: str) -> Answers:
     copy = nn.Variable(source)
     source[0] = 7
     return {"values": nn.Variable([1.0, -0.0, np.inf, np.nan], dtype=dtype), "copied": copy}
+
+
+@_exact("value", "of a variable", {"now": [1.0, -0.0, np.inf, np.nan], "later": 5.0, "gradient": 0.0})
+def _(nn: Backend, dtype: str) -> Answers:
+    variable = nn.Variable([1.0, -0.0, np.inf, np.nan], dtype=dtype)
+    now = nn.asarray(nn.value(variable), copy=True)
+    other = nn.assign(nn.Variable(2.0, dtype=dtype), 5.0)
+    gradient = nn.grad(lambda x: x * 0 + nn.value(other))(nn.asarray(1.0, dtype=dtype))
+    return {"now": now, "later": nn.value(other), "gradient": gradient}
+
+
+@_exact("value", "is a constant", {"is a variable": False, "is a tensor": True, "has no gradient": True})
+def _(nn: Backend, dtype: str) -> Answers:
+    variable = nn.Variable(3.0, dtype=dtype)
+    with nn.GradientTape() as tape:
+        y = nn.value(variable) * 2 + nn.stop_gradient(nn.asarray(1.0, dtype=dtype))
+    value = nn.value(variable)
+    answers = {"is a variable": nn.is_variable(value), "is a tensor": nn.is_tensor(value)}
+    return _yes(nn, {**answers, "has no gradient": tape.gradient(y, variable) is None})
 
 
 _OF_VARIABLES = {
@@ -339,6 +358,144 @@ def _(nn: Backend, dtype: str) -> Answers:
         "gradient": gradient(native([1.0, 2.0])),
         "again": gradient(native([10.0])),
     }
+
+
+_OF_LOOPS = {
+    "last carry": [18.0, 27.0],
+    "counted": 3,
+    "of a whole tree of x": 12.0,
+    "again, another length": [2.0, 3.0],
+    "gradients inside": [0.0, 0.0],
+}
+
+
+def _loops(nn: Backend, dtype: str, jit: bool, unroll: int = 1) -> tuple[Answers, list[str]]:
+    def native(x: Any) -> Any:
+        return nn.asarray(x, dtype=dtype, copy=True)  # a loop may overwrite its first carry
+
+    def body(carry: Any, scale: Any, x: Any) -> Any:
+        total, count = carry["total"], carry["count"]
+        return {"total": total + scale[0] * x, "count": count + 1}
+
+    def of_trees(carry: Any, constants: Any, x: Any) -> Any:
+        return carry + constants["scale"] * x[0] * nn.sum(x[1]["row"])
+
+    def descent(w: Any, rate: Any, x: Any) -> Any:
+        return w - rate * nn.grad(lambda w: nn.sum(nn.square(w)))(w)
+
+    def begin() -> Any:
+        return {"total": native([0.0, 0.0]), "count": nn.asarray(0, dtype="int64", copy=True)}
+
+    loop = nn.compile_loop(body, jit=jit, unroll=unroll)
+    trees = nn.compile_loop(of_trees, jit=jit, unroll=unroll)
+    steps = nn.compile_loop(descent, jit=jit, unroll=unroll)
+    scale = (native([2.0, 3.0]),)
+    last = loop(begin(), scale, native([2.0, 3.0, 4.0]))
+    answers = {
+        "last carry": last["total"],
+        "counted": last["count"],
+        "of a whole tree of x": trees(
+            native(0.0),
+            {"scale": native(2.0)},
+            (native([1.0, 2.0]), {"row": native([[1.0, 1.0], [1.0, 1.0]])}),
+        ),
+        "again, another length": loop(begin(), scale, native([1.0]))["total"],
+        "gradients inside": steps(native([4.0, 6.0]), native(0.5), native([0.0, 0.0])),
+    }
+    return answers, [loop.runs_as, trees.runs_as, steps.runs_as]
+
+
+@_exact("compile_loop", "trees, other lengths, gradients inside", {**_OF_LOOPS, "as graphs": True})
+def _(nn: Backend, dtype: str) -> Answers:
+    answers, ran = _loops(nn, dtype, jit=False)
+    return {**answers, **_yes(nn, {"as graphs": set(ran) == {"graph"}})}
+
+
+@_exact("compile", "a function that cannot be compiled", {"value": [4.0], "as it is": True})
+def _(nn: Backend, dtype: str) -> Answers:
+    def looks(x: Any) -> Any:
+        return x * 2 if float(nn.to_numpy(x)[0]) > 1 else x
+
+    compiled = nn.compile(looks)
+    value = compiled(nn.asarray([2.0], dtype=dtype))
+    return {"value": value, **_yes(nn, {"as it is": compiled.runs_as == "eager"})}
+
+
+def _compiled_to_machine_code(nn: Backend, dtype: str) -> Answers:
+    def both(pair: dict[str, Any]) -> Any:
+        value, gradient = nn.value_and_grad(lambda a: nn.sum(a * a * pair["b"]))(pair["a"])
+        return {"value": value, "gradient": gradient}
+
+    compiled = nn.compile(both, jit=True)
+    pair = {"a": nn.asarray([1.0, 2.0], dtype=dtype), "b": nn.asarray([3.0, 4.0], dtype=dtype)}
+    return {**compiled(pair), **_yes(nn, {"as machine code": compiled.runs_as == "jit"})}
+
+
+def _loops_of_machine_code(unroll: int, nn: Backend, dtype: str) -> Answers:
+    answers, ran = _loops(nn, dtype, True, unroll)
+    return {**answers, **_yes(nn, {"as machine code": set(ran) == {"jit"}})}
+
+
+CASES += [
+    ExactCase(
+        name="compile",
+        variant="jit",
+        run=_compiled_to_machine_code,
+        expected={"value": 19.0, "gradient": [6.0, 16.0], "as machine code": True},
+        reason="arithmetic of small integers",
+        dtypes=("float32",),
+    ),
+    *(
+        ExactCase(
+            name="compile_loop",
+            variant=f"jit, {unroll} at once" if unroll > 1 else "jit",
+            run=functools.partial(_loops_of_machine_code, unroll),
+            expected={**_OF_LOOPS, "as machine code": True},
+            reason="arithmetic of small integers",
+            dtypes=("float32",),
+            level="full",  # compiling takes seconds for each loop; `cases.engines` has a quick one
+        )
+        for unroll in (1, 2)
+    ),
+]
+
+
+@_exact("checkpoint", "derivatives", {"gradient": 12.0, "second": 12.0, "state": [3.0, 7.0]})
+def _(nn: Backend, dtype: str) -> Answers:
+    def native(x: Any) -> Any:
+        return nn.asarray(x, dtype=dtype)
+
+    cube = nn.checkpoint(lambda x: x * x * x)
+    several = nn.checkpoint(lambda state, x: {"state": state + x, "drawn": nn.asarray(1)})
+    return {
+        "gradient": nn.grad(cube)(native(2.0)),
+        "second": nn.grad(nn.grad(cube))(native(2.0)),
+        "state": several(native([1.0, 2.0]), native([2.0, 5.0]))["state"],
+    }
+
+
+@_exact("inference_mode", "", {"inside": 6.0, "gradient after": 4.0})
+def _(nn: Backend, dtype: str) -> Answers:
+    with nn.inference_mode():
+        inside = nn.Variable(2.0, dtype=dtype) * 3.0
+    return {"inside": inside, "gradient after": nn.grad(lambda x: x * x)(nn.asarray(2.0, dtype=dtype))}
+
+
+@_exact("choose_engine", "every kind of work", {"valid": True, "with jit": True, "without": True}, DOCUMENTED)
+def _(nn: Backend, dtype: str) -> Answers:
+    work = [
+        Work(size, frozenset(kinds))
+        for size in (100, 10**9)
+        for kinds in (["dense"], ["convolution", "dense"], ["recurrence"])
+    ]
+    runs = [(one, steps) for one in work for steps in (None, 1, 1_000, 10**6)]
+    free, jit, plain = ([nn.choose_engine(*run, wish) for run in runs] for wish in (None, True, False))
+    valid = all(
+        one.name in ("eager", "step", "epoch") and one.unroll >= 1 and not (one.name == "eager" and one.jit)
+        for one in (*free, *jit, *plain)
+    )
+    answers = {"valid": valid, "with jit": all(one.jit for one in jit)}
+    return _yes(nn, {**answers, "without": not any(one.jit for one in plain)})
 
 
 # ------------------------------------------------------------------ tensors, arrays and devices

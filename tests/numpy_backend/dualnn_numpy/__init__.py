@@ -128,7 +128,10 @@ def softmax(x, /, axis=-1):
     return exponentials / np.sum(exponentials, axis=axis, keepdims=True)
 
 
-def compile(fun, /):
+def compile(fun, /, *, jit=False):
+    if jit:
+        raise NotImplementedError("NumPy makes no machine code")
+    fun.runs_as = "eager"
     return fun
 
 
