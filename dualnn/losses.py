@@ -30,7 +30,8 @@ Labels = npt.NDArray[Any]
 StaticShape = tuple[int | None, ...]
 """A shape with None where the size is not known yet."""
 
-_REDUCTIONS = ("sum_over_batch_size", "mean", "mean_with_sample_weight", "sum", "none")
+_MEANS = ("sum_over_batch_size", "mean", "mean_with_sample_weight")  # the same where there are no weights
+_REDUCTIONS = (*_MEANS, "sum", "none")
 
 
 # ------------------------------------------------------------------ what the formulas work on
@@ -42,13 +43,19 @@ def operands(y_true: Any, y_pred: Any) -> tuple[Backend, Tensor, Tensor]:
     Raises:
         TypeError: tensors of two frameworks.
     """
-    native = [x for x in (y_true, y_pred) if backends.owner(x) is not None]
-    nn = backends.namespace(*native) if native else backends.backend()
-    if len(native) < 2:
-        device = nn.device(native[0]) if native else None
-        y_true, y_pred = (x if nn.is_tensor(x) else nn.asarray(x, device=device) for x in (y_true, y_pred))
+    nn = backends.owner(y_pred)
+    if nn is None or not nn.is_tensor(y_true):
+        nn, y_true, y_pred = _as_tensors(y_true, y_pred)
     if not nn.isdtype(y_pred.dtype, "real floating"):
         y_pred = nn.astype(y_pred, nn.dtype(defaults.dtype))
+    return nn, y_true, y_pred
+
+
+def _as_tensors(y_true: Any, y_pred: Any) -> tuple[Backend, Tensor, Tensor]:
+    native = [x for x in (y_true, y_pred) if backends.owner(x) is not None]
+    nn = backends.namespace(*native) if native else backends.backend()
+    device = nn.device(native[0]) if native else None
+    y_true, y_pred = (x if nn.is_tensor(x) else nn.asarray(x, device=device) for x in (y_true, y_pred))
     return nn, y_true, y_pred
 
 
@@ -279,7 +286,8 @@ def sparse_categorical_crossentropy(y_true: Any, y_pred: Any, from_logits: bool 
     """
     nn, y_true, y_pred = class_indices(y_true, y_pred)
     kernel = fast_path(nn, "sparse_softmax_cross_entropy") if from_logits else None
-    if kernel is not None and (values := kernel(y_true, y_pred)) is not None:
+    if kernel is not None:
+        values: Tensor = kernel(y_true, y_pred, mean=False)
         return values
     index = nn.expand_dims(y_true, axis=-1)
     if from_logits:
@@ -685,6 +693,22 @@ class SparseCategoricalCrossentropy(LossFunctionWrapper):
     ) -> None:
         super().__init__(sparse_categorical_crossentropy, reduction, name, from_logits=from_logits)
         self.from_logits = from_logits
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Tensor:
+        """Return the loss; as `Loss`."""
+        if (
+            self.from_logits
+            and sample_weight is None
+            and self.reduction in _MEANS
+            and type(self).call is LossFunctionWrapper.call
+        ):
+            # one kernel for the values and their mean: in small models each call counts
+            nn, labels, logits = class_indices(y_true, y_pred)
+            kernel = fast_path(nn, "sparse_softmax_cross_entropy")
+            if kernel is not None:
+                value: Tensor = kernel(labels, logits, mean=True)
+                return value
+        return super().__call__(y_true, y_pred, sample_weight)
 
     def check(self, y_true: Labels, y_pred_shape: StaticShape) -> None:
         """Raise a ValueError if `y_true` is not one class a sample, an integer from 0."""

@@ -90,7 +90,8 @@ class Optimizer:
         self.global_clipnorm = global_clipnorm
         if gradient_accumulation_steps is not None and not gradient_accumulation_steps >= 2:
             raise ValueError(
-                f"expected gradient_accumulation_steps of at least 2, or None, got {gradient_accumulation_steps!r}"
+                f"expected gradient_accumulation_steps of at least 2, or None, "
+                f"got {gradient_accumulation_steps!r}"
             )
         self.gradient_accumulation_steps = gradient_accumulation_steps
         if weight_decay is not None:
@@ -284,9 +285,9 @@ class Optimizer:
             self.slots = self.init(nn, variables)
         self._require_known(nn, variables, self.slots)
         values = [nn.value(variable) for variable in variables]
+        gradients = [None if gradient is None else nn.stop_gradient(gradient) for gradient in gradients]
         scalars = self.scalars_of(self.iterations)
-        with nn.inference_mode():  # a gradient may have a history, which no slot is to keep
-            new, self.slots = self.update(nn, values, gradients, self.slots, scalars, in_place=True)
+        new, self.slots = self.update(nn, values, gradients, self.slots, scalars, in_place=True)
         for variable, old, value in zip(variables, values, new, strict=True):
             if value is not old:  # else nothing has changed, or the variable itself has
                 nn.assign(variable, value)
@@ -483,12 +484,13 @@ class Adam(Optimizer):
         kernel = fast_path(nn, "adam_update")
         if kernel is None or self.amsgrad or type(self).update_one is not Adam.update_one:
             return False
-        moving = [i for i, gradient in enumerate(gradients) if gradient is not None]
+        moving = [
+            (variable, gradient, state["momentum"], state["velocity"])
+            for variable, gradient, state in zip(variables, gradients, slots, strict=True)
+            if gradient is not None
+        ]
         done: bool = kernel(
-            [variables[i] for i in moving],
-            [gradients[i] for i in moving],
-            [slots[i]["momentum"] for i in moving],
-            [slots[i]["velocity"] for i in moving],
+            *map(list, zip(*moving, strict=True)),
             scalars["alpha"],
             scalars.get("decay"),
             self.beta_1,

@@ -356,10 +356,12 @@ class FastPaths(Protocol):
         And the mean and the biased variance, (features,), as constants: those given, or else of `x` itself.
         """
 
-    def sparse_softmax_cross_entropy(self, labels: Tensor, logits: Tensor, /) -> Tensor | None:
-        """``-log(softmax(logits))`` of the true class, of the shape (...) of `labels`, which are int64.
+    def sparse_softmax_cross_entropy(
+        self, labels: Tensor, logits: Tensor, /, *, mean: builtins.bool
+    ) -> Tensor:
+        """``-log(softmax(logits))`` of the true class, in the shape of `labels`, or with `mean` their mean.
 
-        `logits` have the shape (..., classes). What is no class is an error where the formula raises one.
+        The labels are int64 of shape (...), the logits have the shape (..., classes).
         """
 
     def simple_rnn(

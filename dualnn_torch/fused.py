@@ -13,7 +13,7 @@ from torch._subclasses import FakeTensor
 from dualnn_torch import lstm_in_graphs
 from dualnn_torch.gradient_tape import recording_now
 
-_NO_LABEL = torch.iinfo(torch.int64).min
+_NO_LABEL = torch.iinfo(torch.int64).min  # by default torch leaves out the samples with the label -100
 
 
 def batch_normalization(x, gamma, beta, statistics, /, *, epsilon):
@@ -34,14 +34,21 @@ def batch_normalization(x, gamma, beta, statistics, /, *, epsilon):
     return y.movedim(1, -1), mean.detach(), variance
 
 
-def sparse_softmax_cross_entropy(labels, logits, /):
+def sparse_softmax_cross_entropy(labels, logits, /, *, mean):
     """Return the loss of each sample, in the shape (...) of `labels`, for logits (..., classes).
 
-    torch differentiates its gradient as often as one likes.
+    With `mean` their mean. Its gradient may be differentiated as often as one likes.
     """
-    if logits.ndim <= 2:
-        return _cross_entropy(logits, labels)
-    return _cross_entropy(logits.flatten(0, -2), labels.flatten()).reshape(labels.shape)
+    shape = labels.shape
+    if logits.ndim > 2:
+        logits, labels = logits.flatten(0, -2), labels.flatten()
+    at_once = mean and logits.dtype.itemsize >= 4  # torch would sum up and count in the dtype itself
+    values = torch.nn.functional.cross_entropy(
+        logits, labels, reduction="mean" if at_once else "none", ignore_index=_NO_LABEL
+    )
+    if at_once:
+        return values
+    return values.mean() if mean else values.reshape(shape)
 
 
 def simple_rnn(x, h, kernel, recurrent_kernel, bias, /, *, activation):
@@ -83,11 +90,6 @@ def scaled_dot_product_attention(query, key, value, /, *, mask, causal, scale):
     return torch.nn.functional.scaled_dot_product_attention(
         query, key, value, attn_mask=mask, is_causal=causal, scale=scale
     )
-
-
-def _cross_entropy(logits, labels):
-    # by default torch takes the label -100 for a sample to be left out
-    return torch.nn.functional.cross_entropy(logits, labels, reduction="none", ignore_index=_NO_LABEL)
 
 
 def _nested():

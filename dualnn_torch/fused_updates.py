@@ -22,10 +22,12 @@ def adam_update(variables, gradients, momentums, velocities, alpha, decay, beta_
         epsilon: likewise.
 
     Returns:
-        Whether the step was done; not for tensors that are laid out in different ways in memory.
+        Whether the step was done; not for tensors of several dtypes or devices, nor for those that lie in
+        memory in another order than that of their elements.
     """
-    if not _alike(variables, momentums, velocities):
-        return False
+    kept = (*variables, *momentums, *velocities)
+    if not (_of_one_kind(kept) and all(map(torch.Tensor.is_contiguous, kept))):
+        return False  # the kernel goes through memory from one end to the other, whatever the strides
     if decay is not None:
         torch._foreach_mul_(variables, 1 - decay)
     # torch's kernel corrects the bias itself and adds epsilon after that, Keras's formula before; at a
@@ -33,7 +35,7 @@ def adam_update(variables, gradients, momentums, velocities, alpha, decay, beta_
     steps = [_without_end(variables[0].device)] * len(variables)
     torch._fused_adam_(
         variables,
-        _laid_out_as(variables, gradients),
+        [gradient.contiguous() for gradient in gradients],
         momentums,
         velocities,
         [],
@@ -61,7 +63,7 @@ def sgd_update(variables, gradients, rate, decay):
     Returns:
         Whether the step was done.
     """
-    if not _alike(variables):
+    if not _of_one_kind(variables):
         return False
     if decay is not None:
         torch._foreach_mul_(variables, 1 - decay)
@@ -74,17 +76,5 @@ def _without_end(device):
     return torch.tensor(2.0**60, device=device)
 
 
-def _alike(variables, *slots):
-    # The kernels go through memory from one end to the other, whatever the strides. (Each slot has its
-    # variable's shape.)
-    lists = (variables, *slots)
-    strides = [[one.stride() for one in tensors] for tensors in lists]
-    kinds = {(one.dtype, one.device) for tensors in lists for one in tensors}
-    return len(kinds) == 1 and all(other == strides[0] for other in strides)
-
-
-def _laid_out_as(variables, gradients):
-    return [
-        gradient if gradient.stride() == variable.stride() else torch.empty_like(variable).copy_(gradient)
-        for variable, gradient in zip(variables, gradients, strict=True)
-    ]
+def _of_one_kind(tensors):
+    return len({one.dtype for one in tensors}) == 1 and len({one.device for one in tensors}) == 1

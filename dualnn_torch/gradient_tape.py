@@ -15,13 +15,14 @@ import threading
 from bisect import bisect
 
 import torch
-from torch.autograd.graph import GradientEdge, _engine_run_backward, get_gradient_edge
+from torch.autograd.graph import GradientEdge, get_gradient_edge
 
 from dualnn.names import unknown
 from dualnn_torch.differentiable import check_differentiable, check_tensor, flatten, tensor_leaves
 from dualnn_torch.variables import is_variable
 
 _next_number = torch._C._autograd._get_sequence_nr
+_run_backward = torch.autograd.Variable._execution_engine.run_backward
 _NO_CONTEXT = contextlib.nullcontext()
 
 
@@ -336,11 +337,11 @@ def native_grad(outputs, inputs, seeds, retain_graph, create_graph):
         return torch.autograd.grad(
             outputs, inputs, seeds, retain_graph=retain_graph, create_graph=create_graph, allow_unused=True
         )
-    # the engine itself: the Python part of `torch.autograd.grad` takes a tenth of a small step's time
+    # the engine itself: the Python around it takes a tenth of a small step's time
     graph = tuple(outputs), tuple(seeds), retain_graph, create_graph, tuple(inputs)
     # torch's threads for other devices would number the nodes of a new graph by counters of their own
     with torch.autograd.set_multithreading_enabled(False) if create_graph else _NO_CONTEXT:
-        return _engine_run_backward(*graph, allow_unreachable=True, accumulate_grad=False)
+        return _run_backward(*graph, allow_unreachable=True, accumulate_grad=False)
 
 
 def _grad_within(recorded, outputs, inputs, seeds):

@@ -607,6 +607,22 @@ def test_tape_inside_a_transform_by_the_variable_itself(nn):
 # ---------------------------------------------------------------- Jacobians
 
 
+@pytest.mark.parametrize("rows", [3, 10_000])  # TensorFlow has a way for few and one for many
+def test_derivatives_of_a_selection(nn, rows):
+    rng = np.random.default_rng(0)
+    x, indices = rng.normal(size=(rows, 4)), rng.integers(0, 4, (rows, 2))
+
+    def slope(x):
+        return nn.sum(nn.grad(lambda x: nn.sum(nn.take_along_axis(x, nn.asarray(indices)) ** 3))(x) ** 2)
+
+    counts = np.sum(indices[:, :, None] == np.arange(4), 1)
+    tensor = nn.asarray(x)
+    gradient = gradient_of(nn, lambda x: nn.take_along_axis(x, nn.asarray(indices)), tensor)
+    assert equal(nn, gradient, counts)
+    # the sum over k of (n 3 x**2)**2 has the derivative 36 n**2 x**3, in less than 16 roundings
+    np.testing.assert_allclose(nn.to_numpy(nn.grad(slope)(tensor)), 36 * counts**2 * x**3, rtol=16 * 2.3e-16)
+
+
 def test_jacobian_of_a_matrix_product(nn):
     a, x = np.arange(6.0).reshape(2, 3), nn.asarray([1.0, 2.0, 3.0])
     with nn.GradientTape() as tape:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import dualnn as dn
 from dualnn import losses
+from dualnn.fast_paths import generic
 from tests.conftest import BACKENDS
 
 N, K = 40, 5
@@ -525,7 +526,76 @@ def test_wrong_arguments(make, message):
         make()
 
 
-def test_a_label_out_of_range_in_an_own_loop_is_an_error(nn):
-    loss = losses.SparseCategoricalCrossentropy(from_logits=True)
-    with pytest.raises(Exception, match=r"out of (bounds|range)|not in \[0, 2\)"):
-        loss(nn.asarray([5]), nn.asarray([[0.1, 0.2]]))
+@pytest.mark.parametrize("label", [5, -1, -100])
+@pytest.mark.parametrize("reduction", ["none", "sum_over_batch_size"])
+def test_a_label_out_of_range_in_an_own_loop_is_an_error(nn, label, reduction):
+    loss = losses.SparseCategoricalCrossentropy(from_logits=True, reduction=reduction)
+    words = r"out of (bounds|range)|outside the valid range|not in \[0, 2\)"  # of the frameworks
+    with pytest.raises(Exception, match=words):
+        loss(nn.asarray([label]), nn.asarray([[0.1, 0.2]]))
+
+
+# ------------------------------------------------------------------ the fused kernel
+
+
+@pytest.mark.parametrize("reduction", ["none", "mean"])
+@pytest.mark.parametrize("shape", [(), (4,), (4, 1), (2, 3), (0,)])
+def test_the_kernel_and_the_formula_agree(nn, shape, reduction):
+    loss = losses.SparseCategoricalCrossentropy(from_logits=True, reduction=reduction)
+    samples = shape[:1] if shape == (4, 1) else shape
+    labels, logits = RNG.integers(0, K, size=shape), RNG.normal(size=(*samples, K))
+    x = nn.asarray(logits)
+
+    def value(x):
+        return nn.sum(loss(labels, x))
+
+    by_kernel = loss(labels, x), nn.grad(value)(x), nn.grad(lambda x: nn.sum(nn.grad(value)(x) ** 2))(x)
+    with generic():
+        by_formula = loss(labels, x), nn.grad(value)(x), nn.grad(lambda x: nn.sum(nn.grad(value)(x) ** 2))(x)
+    # 4 roundings for each of exp, sum, log and difference, 4 times as many for each derivative: of numbers
+    # up to 10 in size
+    for bits, a, b in zip((16, 64, 256), by_kernel, by_formula, strict=True):
+        assert a.dtype == b.dtype
+        np.testing.assert_allclose(nn.to_numpy(a), nn.to_numpy(b), rtol=0, atol=bits * 10 * 2.3e-16)
+
+
+@pytest.mark.parametrize("row", [[np.nan, 2, 3], [np.inf, 2, 3], [-np.inf, 2, 3], [-np.inf] * 3])
+def test_the_kernel_and_the_formula_agree_at_the_limits(nn, row):
+    loss = losses.SparseCategoricalCrossentropy(from_logits=True, reduction="none")
+    labels, x = nn.asarray([0, 1]), nn.asarray([row, row], dtype="float64")
+
+    def results():
+        return nn.to_numpy(loss(labels, x)), nn.to_numpy(nn.grad(lambda x: nn.sum(loss(labels, x)))(x))
+
+    by_kernel = results()
+    with generic():
+        by_formula = results()
+    for a, b in zip(by_kernel, by_formula, strict=True):
+        np.testing.assert_allclose(a, b, rtol=64 * 2.3e-16)
+
+
+def test_a_mean_of_more_samples_than_half_precision_can_count(nn):
+    # torch sums up in float32, TensorFlow's mean is NaN
+    labels, logits = np.zeros(100_000, int), nn.zeros((100_000, 2), dtype="float16")
+    by_kernel = losses.SparseCategoricalCrossentropy(from_logits=True)(labels, logits)
+    with generic():
+        by_formula = losses.SparseCategoricalCrossentropy(from_logits=True)(labels, logits)
+    np.testing.assert_equal(nn.to_numpy(by_kernel), nn.to_numpy(by_formula))
+
+
+def test_a_call_of_the_users_own_is_not_passed_over(nn):
+    class Doubled(losses.SparseCategoricalCrossentropy):
+        def call(self, y_true, y_pred):
+            return 2.0 * super().call(y_true, y_pred)
+
+    x = nn.asarray([[0.0, 0.0]], dtype="float64")
+    assert float(Doubled(from_logits=True)([1], x)) == pytest.approx(2 * math.log(2), rel=1e-15)
+
+
+def test_the_jacobian_of_the_losses_of_samples(nn):
+    x = nn.asarray(LOGITS[:3])
+    with nn.GradientTape() as tape:
+        tape.watch(x)
+        values = losses.sparse_categorical_crossentropy(CLASSES[:3], x, from_logits=True)
+    expected = np.eye(3)[:, :, None] * (P[:3] - ONE_HOT[:3])
+    np.testing.assert_allclose(nn.to_numpy(tape.jacobian(values, x)), expected, atol=64 * 2.3e-16)

@@ -152,6 +152,7 @@ def mask_after(nn, layer, inputs, **options):
         lambda: L.Activation("tanh"),
         lambda: L.Dropout(0.5),
         lambda: L.LayerNormalization(),
+        lambda: L.BatchNormalization(),
         lambda: L.LSTM(2, return_sequences=True),
         lambda: L.TimeDistributed(L.Dense(2)),
     ],
@@ -159,6 +160,16 @@ def mask_after(nn, layer, inputs, **options):
 def test_masks_go_through(nn, masked, make):
     for training in (False, True):
         assert mask_after(nn, make(), masked[1], training=training) == [[True, True, False]]
+
+
+def test_batch_statistics_are_of_the_steps_that_count(nn):
+    masked, plain = (L.BatchNormalization(momentum=0.5, epsilon=0.01).on(nn.name) for _ in range(2))
+    y = nn.to_numpy(masked(L.Masking().on(nn.name)(X), training=True))
+    assert_close(y[COUNTS], nn.to_numpy(plain(X[COUNTS], training=True)))
+    for a, b in zip(masked.get_weights(), plain.get_weights(), strict=True):
+        assert_close(a, b)
+    nothing = nn.to_numpy(masked(L.Masking().on(nn.name)(0 * X), training=True))
+    np.testing.assert_array_equal(nothing, np.zeros_like(X))
 
 
 def test_masks_of_several_tensors_are_kerass(nn, masked):

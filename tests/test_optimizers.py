@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -307,6 +308,34 @@ def test_slots_keep_no_history_of_gradients(nn):
         gradient = inner.gradient(loss, w)
         optimizer.apply([gradient], [w])
     assert outer.gradient(optimizer.slots[0]["momentum"], w) is None
+
+
+def test_torch_tensors_in_any_order_of_memory():
+    nn = dn.backend("torch")
+    start, gradient = np.arange(6.0).reshape(2, 3), np.array([[1.0, -2.0, 3.0], [-4.0, 5.0, -6.0]])
+    results = []
+    for turned_variable, turned_gradient in itertools.product((False, True), repeat=2):
+        w, g = nn.Variable(start), nn.asarray(gradient)
+        if turned_variable:
+            w.data = w.data.t().contiguous().t()
+        if turned_gradient:
+            g = g.t().contiguous().t()
+        optimizer = dn.optimizers.Adam(0.25)
+        for _ in range(3):
+            optimizer.apply([g], [w])
+        results.append(nn.to_numpy(w))
+    for result in results[1:]:
+        # of numbers up to 5, three steps of 12 roundings, by the kernel or by the formula
+        np.testing.assert_allclose(result, results[0], rtol=0, atol=3 * 12 * 5 * 2.3e-16)
+
+
+def test_torch_variables_of_several_dtypes():
+    nn = dn.backend("torch")
+    variables = [nn.Variable(1.0, dtype=dtype) for dtype in ("float32", "float64")]
+    optimizer = dn.optimizers.Adam(0.25)
+    optimizer.apply([nn.asarray(-3.0, dtype=dtype) for dtype in ("float32", "float64")], variables)
+    assert [nn.dtype_name(variable.dtype) for variable in variables] == ["float32", "float64"]
+    assert [round(float(nn.to_numpy(variable)), 6) for variable in variables] == [1.25, 1.25]
 
 
 def test_training_reaches_the_minimum(nn):

@@ -521,3 +521,16 @@ def test_a_cell_with_state_of_its_own(backend):
 
     with pytest.raises(ValueError, match="without state of its own"):
         L.RNN(Cell())(X)
+
+
+@pytest.mark.parametrize("layer", ["SimpleRNN", "LSTM", "GRU"])
+def test_masks_of_recurrent_dropout_are_the_same_on_both_backends(layer):
+    x = np.random.default_rng(0).normal(size=(16, 5, 3)).astype("float32")
+    losses = []
+    for backend in ("torch", "tensorflow"):
+        recurrent = getattr(dn.layers, layer)(4, dropout=0.2, recurrent_dropout=0.5)
+        model = dn.Sequential([recurrent, dn.layers.Dense(1)]).on(backend)
+        model.compile("sgd", "mse")
+        history = model.fit(x, x[:, 0, :1], epochs=2, batch_size=8, seed=0, verbose=0)
+        losses.append(history.history["loss"])
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5)

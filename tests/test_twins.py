@@ -14,8 +14,7 @@ from dualnn.protocol import ArrayNamespace, Backend, FastPaths
 ONLY_ONE_HAS = {
     "quiet.py",  # TensorFlow prints notices when it is imported
     "complex_functions.py",  # most of its functions of complex numbers are wrong at infinities
-    "fused.py",  # TensorFlow has no kernels on a CPU that are faster than its graphs: ONLY_TORCH_FUSES
-    "fused_updates.py",  # likewise
+    "fused_updates.py",  # TensorFlow has no kernel that updates several variables: ONLY_TORCH_FUSES
     "graphs.py",  # tf.function does for TensorFlow what this does for torch: traces, and calls without Python
     "lstm_in_graphs.py",  # torch's LSTM keeps what a gradient in a graph needs only while torch records
 }

@@ -32,7 +32,8 @@ class BatchNormalization(Layer):
         gamma_regularizer: a name or a function, or None.
         name: the layer's name.
 
-    Input and output of the same shape, (batch, ..., features) for ``axis=-1``.
+    Input and output of the same shape, (batch, ..., features) for ``axis=-1``. Steps that a mask, (batch,
+    steps), leaves out do not count in the batch's statistics.
 
     >>> import dualnn as dn
     >>> layer = dn.layers.BatchNormalization(momentum=0.5, center=False, scale=False)
@@ -42,6 +43,7 @@ class BatchNormalization(Layer):
     """
 
     _computes = True
+    supports_masking = True
     keeps_precision = True  # means of many numbers in 16 bits would be far off
 
     def __init__(
@@ -93,30 +95,31 @@ class BatchNormalization(Layer):
         )
         self.input_spec = InputSpec(ndim=len(input_shape), axes={axis: features})
 
-    def call(self, x: Tensor, training: bool = False) -> Tensor:
+    def call(self, x: Tensor, training: bool = False, mask: Tensor | None = None) -> Tensor:
         """Normalise; in training by the batch's statistics, which the moving averages follow."""
         nn = self.nn
         rank = len(x.shape)
         axis = self.axis % rank
         own = training and self.trainable
         statistics = None if own else (self.moving_mean, self.moving_variance)
-        kernel = fast_path(nn, "batch_normalization") if axis == rank - 1 else None
+        by_kernel = axis == rank - 1 and (mask is None or not own)
+        kernel = fast_path(nn, "batch_normalization") if by_kernel else None
         fused = kernel and kernel(x, self.gamma, self.beta, statistics, epsilon=self.epsilon)
-        y, mean, variance = fused or self._formula(x, statistics, axis)
+        y, mean, variance = fused or self._formula(x, statistics, axis, mask)
         if own:
             self.moving_mean = self._follow(self.moving_mean, mean)
             self.moving_variance = self._follow(self.moving_variance, variance)
         return y
 
     def _formula(
-        self, x: Tensor, statistics: tuple[Tensor, Tensor] | None, axis: int
+        self, x: Tensor, statistics: tuple[Tensor, Tensor] | None, axis: int, mask: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor]:
         nn, rank = self.nn, len(x.shape)
         if statistics is None:
             axes = tuple(i for i in range(rank) if i != axis)
-            mean = nn.mean(x, axis=axes, keepdims=True)
+            mean = _mean(nn, x, axes, mask)
             centered = x - mean
-            variance = nn.mean(centered * centered, axis=axes, keepdims=True)
+            variance = _mean(nn, centered * centered, axes, mask)
         else:
             mean, variance = (_along(nn, one, axis, rank) for one in statistics)
             centered = x - mean
@@ -224,6 +227,17 @@ def _normalized_axis(layer: str, axis: int, shape: Shape) -> int:
     if not axis % len(shape) >= 1 or not -len(shape) <= axis < len(shape):
         raise ValueError(f"layer {layer!r}: axis {axis} is no feature axis of an input of shape {shape}")
     return axis % len(shape)
+
+
+def _mean(nn: Any, x: Tensor, axes: tuple[int, ...], mask: Tensor | None) -> Tensor:
+    if mask is None:
+        return nn.mean(x, axis=axes, keepdims=True)
+    for _ in range(len(x.shape) - len(mask.shape)):
+        mask = nn.expand_dims(mask, axis=-1)
+    counts = nn.broadcast_to(mask, nn.shape(x))
+    total = nn.sum(nn.where(counts, x, nn.zeros_like(x)), axis=axes, keepdims=True)
+    # as in Keras: where no step counts, the mean is 0
+    return total / (nn.sum(nn.astype(counts, x.dtype), axis=axes, keepdims=True) + 1e-7)
 
 
 def _along(nn: Any, weight: Tensor, axis: int, rank: int) -> Tensor:

@@ -86,6 +86,8 @@ class ProjectedRecurrent(Recurrent):
             self.bias = self.add_weight(
                 self.bias_shape(), self.first_bias, regularizer=self.bias_regularizer, name="bias"
             )
+        if self.state_dropout is not None:  # else it would be built by the first step of training
+            self.state_dropout(self.nn.zeros((1, self.units), dtype=self.dtype, device=self.device))
         self.input_spec = InputSpec(ndim=3, axes={2: features})
 
     def bias_shape(self) -> tuple[int, ...]:

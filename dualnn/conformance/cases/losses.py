@@ -10,7 +10,7 @@ References: the formulas of the docstrings of `dualnn.losses`, which are Keras's
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ from dualnn.conformance.cases.neural import (
     numbers,
     softplus,
 )
+from dualnn.fast_paths import generic
 from dualnn.protocol import Backend, Tensor
 
 MEAN = 3 + 1
@@ -291,6 +292,35 @@ CASES += [
         roundings=2 * (1 + 2 + 1 + 1) + 1 + 2 + MEAN,
         derivatives=1,
         reason=COUNTED,
+    ),
+]
+
+# ------------------------------------------------------------------ the fused kernel
+
+
+def _by_formula(key: tuple[str, str]) -> FunctionCase:
+    case = _function(key)
+
+    def run(nn: Backend, *x: Tensor) -> Tensor:
+        with generic():
+            return case.run(nn, *x)
+
+    return replace(case, variant=f"{case.variant}, by the formula", run=run)
+
+
+CASES += [
+    *(_by_formula(("sparse_categorical_crossentropy", variant)) for variant in ("from logits", "sequences")),
+    *(
+        FunctionCase(
+            name="sparse_softmax_cross_entropy",
+            variant="mean" if mean else "",
+            run=lambda nn, t, y, mean=mean: nn.sparse_softmax_cross_entropy(t, y, mean=mean),
+            reference=lambda t, y, mean=mean: np.mean(_sparse(t, y, True)) if mean else _sparse(t, y, True),
+            inputs=(np.array([[0, 1], [2, 2]]), numbers(2, 2, 3)),
+            roundings=4 + 4 + 4 + (4 + 1 if mean else 0),
+            reason=COUNTED,
+        )
+        for mean in (False, True)
     ),
 ]
 
