@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dualnn.protocol import Engine
 
-JIT_STEPS = 1_000  # XLA compiles a small step in about half a second, and saves up to half a millisecond a step
+JIT_STEPS = 1_000  # XLA compiles a small step in half a second, and saves up to half a millisecond a step
 JIT_WORK = 100_000_000  # multiplications a step, beyond which TensorFlow's own kernels use the cores better
 
 

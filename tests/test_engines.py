@@ -1,4 +1,4 @@
-"""The engines of `fit`: the same numbers by each of them, the rule that chooses, and what shortens a chunk."""
+"""The engines of `fit`: the same numbers by each, the rule that chooses, and what shortens a chunk."""
 
 from __future__ import annotations
 
@@ -229,7 +229,9 @@ def test_layers_compute_in_sixteen_bits(nn):
             seen[self.name] = nn.dtype_name(x.dtype)
             return x
 
-    model = dn.Sequential([L.Dense(4), Look("after_dense"), L.LayerNormalization(), Look("after_norm"), L.Dense(2)])
+    model = dn.Sequential(
+        [L.Dense(4), Look("after_dense"), L.LayerNormalization(), Look("after_norm"), L.Dense(2)]
+    )
     model.compile("sgd", LOSS, engine="eager", precision="bf16-mixed")
     model.fit(X, Y, epochs=1, verbose=0)
     assert seen["after_dense"] == "bfloat16"
