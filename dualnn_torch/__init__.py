@@ -148,7 +148,14 @@ from dualnn_torch.elementwise_functions import (
     trunc,
 )
 from dualnn_torch.engines import choose_engine
-from dualnn_torch.fused import batch_normalization, gru, lstm, scaled_dot_product_attention, simple_rnn
+from dualnn_torch.fused import (
+    batch_normalization,
+    gru,
+    lstm,
+    scaled_dot_product_attention,
+    simple_rnn,
+    sparse_softmax_cross_entropy,
+)
 from dualnn_torch.fused_updates import adam_update, sgd_update
 from dualnn_torch.gradient_tape import GradientTape
 from dualnn_torch.indexing_functions import (

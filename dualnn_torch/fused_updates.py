@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 
 import torch
+from torch.utils._python_dispatch import _disable_current_modes
 
 
 def adam_update(variables, gradients, momentums, velocities, alpha, decay, beta_1, beta_2, epsilon):
@@ -73,7 +74,8 @@ def sgd_update(variables, gradients, rate, decay):
 
 @functools.cache
 def _without_end(device):
-    return torch.tensor(2.0**60, device=device)
+    with _disable_current_modes():  # while a graph is traced, this would not be a tensor with a value
+        return torch.tensor(2.0**60, device=device)
 
 
 def _of_one_kind(tensors):

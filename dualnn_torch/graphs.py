@@ -7,6 +7,7 @@ import re
 
 import optree
 import torch
+from torch._subclasses import FakeTensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import _disable_current_modes
 
@@ -36,8 +37,18 @@ def trace(fun, leaves):
         node.replace_all_uses_with(node.args[0])  # nobody differentiates through a graph
         graph.erase_node(node)
     graph.eliminate_dead_code()
+    for node in graph.find_nodes(op="get_attr"):
+        setattr(traced, node.target, _with_value(getattr(traced, node.target), leaves))
     traced.recompile()
     return traced
+
+
+def _with_value(constant, leaves):
+    if constant._is_zerotensor():  # a gradient that is 0 everywhere: the tracer knows no such operation
+        return torch.zeros(constant.shape, dtype=constant.dtype, device=leaves[0].device)
+    if constant.is_meta or isinstance(constant, FakeTensor):
+        raise RuntimeError("a tensor that was made while the graph was traced is no operation of it")
+    return constant
 
 
 def as_python(traced):

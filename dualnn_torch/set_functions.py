@@ -23,13 +23,13 @@ def unique_all(x, /):
     values = flat[order]
     is_first = torch.cat([torch.ones_like(values[:1], dtype=torch.bool), values[1:] != values[:-1]])
     places = torch.nonzero(is_first)[:, 0]
-    ends = torch.cat([places[1:], places.new_tensor([flat.numel()])])
+    ends = torch.cat([places, torch.full_like(order[:1], flat.numel())])
     inverse = torch.empty_like(order).scatter_(0, order, torch.cumsum(is_first, 0) - 1)
     return xp.UniqueAllResult(
         values=values[places],
         indices=order[places],
         inverse_indices=inverse.reshape(x.shape),
-        counts=ends[: len(places)] - places,
+        counts=torch.diff(ends),
     )
 
 

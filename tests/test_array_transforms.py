@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import dualnn as dn
+from dualnn.fast_paths import NAMES
 
 ROUNDINGS = 32
 SHAPE = (4, 3)
@@ -173,7 +174,8 @@ NOT_OF_TENSORS = {
     "from_dlpack",  # takes another library's object, while compiling there is none
     "to_device", "device", "devices", "canonical_device", "is_tensor", "is_variable", "to_numpy", "shape",
     "dtype", "dtype_name", "compile", "native_module", "Variable", "assign", "assign_add", "assign_sub",
-    "GradientTape", "grad", "value_and_grad", "stop_gradient",
+    "GradientTape", "grad", "value_and_grad", "stop_gradient", "checkpoint", "inference_mode", "value",
+    "compile_loop", "choose_engine", "scan", "split", *NAMES,
 }  # fmt: skip
 NEURAL = {  # tested in test_neural.py
     "avg_pool2d", "conv2d", "elu", "erf", "gelu", "leaky_relu", "log_softmax", "logsumexp", "max_pool2d",

@@ -130,6 +130,14 @@ KNOWN: list[Known] = [
         kinds=("gradient",),
     ),
     Known(
+        "linalg.svd: complex",
+        "torch",
+        "looks at numbers in its gradient, to refuse losses that depend on a phase: no graph can hold that",
+        "https://github.com/pytorch/pytorch/blob/v2.13.0/torch/csrc/autograd/FunctionsManual.cpp",
+        kinds=("gradient",),
+        modes=("compiled",),
+    ),
+    Known(
         "linalg.det: gradient at a singular matrix",
         "torch",
         "multiplies the inverse of a matrix close by with the determinant 0: zeros for the cofactors",

@@ -273,6 +273,8 @@ def _measured(
         with _listening() as warnings:
             arrays = outputs()
         if warnings and target.mode == "compiled":
+            if cause is not None:
+                return result(KNOWN, detail=cause)
             return result(ERROR, detail=f"it was not compiled: {warnings[0]}")
         found = judged(arrays)
     except NotImplementedError as error:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dualnn.layers import context, tree
+from dualnn.layers import context, masks, tree
 from dualnn.names import unknown
 from dualnn.protocol import Backend, Tensor
 
@@ -76,7 +76,11 @@ class Precision(NamedTuple):
             return {key: self.output(nn, value, dtype) for key, value in y.items()}
         if isinstance(y, list | tuple):
             return [self.output(nn, value, dtype) for value in y]
-        return nn.astype(y, nn.dtype(dtype)) if nn.isdtype(y.dtype, "real floating") else y
+        if not nn.isdtype(y.dtype, "real floating"):
+            return y
+        high = nn.astype(y, nn.dtype(dtype))
+        masks.remember(high, masks.mask_of(y))
+        return high
 
     def _lowered(self, slot: tree.Slot, value: Tensor) -> Tensor:
         nn = slot.owner.nn
