@@ -86,7 +86,12 @@ def test_a_layer_used_twice_in_a_loop(backend):
         twice = L.Dense(8)
         return dn.Model(inputs, L.Dense(2)(L.Add()([twice(x), twice(x * 0.5)])))
 
-    assert_same_run(fitted(backend, "eager", None, shared), fitted(backend, "epoch", False, shared))
+    eager, loop = (fitted(backend, *engine, shared) for engine in (("eager", None), ("epoch", False)))
+    # how far one rounding of the inputs goes in 18 steps: a step of 40 roundings has several times that
+    moved, _ = fitted(backend, "eager", None, shared, x=np.nextafter(X, np.float32(np.inf)))
+    model, twin = eager[0], loop[0]
+    for a, b, c in zip(model.get_weights(), twin.get_weights(), moved.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=8 * np.abs(a - c).max())
 
 
 def test_sample_weights_and_several_epochs_of_few_rows(backend):

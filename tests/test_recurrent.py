@@ -142,19 +142,15 @@ def test_split_says_what_is_wrong(nn):
 def both(name, options, x, backend, **call):
     """Outputs of Keras and of dualnn with the same weights, none of which is zero."""
     keras = pytest.importorskip("keras")
-    before, name = keras.config.floatx(), name.split()[0]
-    keras.config.set_floatx("float64")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            theirs = getattr(keras.layers, name)(UNITS, **options)
-            theirs(x, **call)
-            generator = np.random.default_rng(5)
-            weights = [generator.normal(size=w.shape) / 2 for w in theirs.get_weights()]
-            theirs.set_weights(weights)
-            expected = theirs(x, **call)
-    finally:
-        keras.config.set_floatx(before)
+    name = name.split()[0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs = getattr(keras.layers, name)(UNITS, dtype="float64", **options)
+        theirs(x, **call)
+        generator = np.random.default_rng(5)
+        weights = [generator.normal(size=w.shape) / 2 for w in theirs.get_weights()]
+        theirs.set_weights(weights)
+        expected = theirs(x, **call)
     ours = getattr(L, name)(UNITS, **options).on(backend, dtype="float64")
     ours(x, **call)
     ours.set_weights(weights)
