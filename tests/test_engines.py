@@ -312,3 +312,24 @@ def test_gradients_through_a_checkpoint(nn):
     assert float(nn.grad(nn.grad(nn.checkpoint(cube)))(nn.asarray(2.0))) == 12.0
     with pytest.raises(TypeError, match="expected a layer"):
         L.Checkpoint("dense")
+
+
+def test_a_checkpointed_copy_trains_at_once(backend):
+    model = dn.Sequential([L.Checkpoint(dn.Sequential([L.Dense(8, activation="tanh")])), L.Dense(2)])
+    model.build((None, 6))
+    copy = model.on(backend)
+    before = copy.get_weights()
+    copy.compile(dn.optimizers.SGD(0.1), LOSS, engine="eager")
+    copy.fit(X, Y, epochs=1, verbose=0)  # nothing has called it outside of a step
+    assert all(np.abs(a - b).max() > 0 for a, b in zip(before, copy.get_weights(), strict=True))
+    assert len(copy.layers[0].layer.weights) == 2
+
+
+def test_an_overflow_leaves_moving_statistics_alone(backend):
+    model = dn.Sequential([L.Dense(1, kernel_initializer="ones"), L.BatchNormalization(), L.Dense(1)]).on(
+        backend
+    )
+    model.compile(dn.optimizers.SGD(0.1), "mse", precision="mixed_float16", engine="eager")
+    x = np.full((4, 1), 1e5, "float32")  # infinite in float16
+    model.fit(x, np.zeros((4, 1)), batch_size=4, epochs=1, verbose=0)
+    assert all(np.isfinite(w).all() for w in model.get_weights())

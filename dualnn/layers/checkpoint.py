@@ -41,10 +41,8 @@ class Checkpoint(Layer):
     def call(self, x: Any, training: bool = False) -> Any:
         """Call the layer inside; in training, keep nothing but the input for the gradient."""
         if not training or not all(layer.built for _, layer in tree.walk(self.layer)):
-            y = self.layer(x, training=training)
-            self._slots()
-            return y
-        slots = self._slots()
+            return self.layer(x, training=training)
+        slots = tree.slots_in_step(self.layer)
         nn, around = self.nn, context.current()
         assert around is not None
 
@@ -63,13 +61,6 @@ class Checkpoint(Layer):
             else:
                 slot.put(value)
         return y
-
-    def _slots(self) -> list[tree.Slot]:
-        # in a step of training the variables are not in their slots, but those of the last call outside hold
-        found = tree.slots(self.layer) if self.layer.placed else []
-        if found:
-            self.__dict__["_found"] = tuple(found)
-        return list(self.__dict__.get("_found", ()))
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Return the output shape of the layer inside."""

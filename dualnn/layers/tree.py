@@ -7,6 +7,7 @@ first path.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -90,6 +91,13 @@ class Slot:
         self.container[self.key] = value
 
 
+class _Steps(threading.local):
+    bound: tuple[list[Slot], ...] = ()
+
+
+_steps = _Steps()
+
+
 def walk(root: Layer) -> Iterator[tuple[str, Layer]]:
     """Yield every layer with its path, the root (path ``""``) first."""
     for path, layer, _ in _found(root).layers:
@@ -105,8 +113,18 @@ def slots(root: Layer) -> list[Slot]:
             for prefix, layer, trainable in reversed(found.layers)
             for slot in reversed(own_slots(layer, prefix, trainable))
         }
-        found.slots = list(reversed(unique.values()))
+        slots = list(reversed(unique.values()))
+        if _steps.bound:  # some variables are not in their slots at the moment
+            return [slot for slot, _ in slots]
+        found.slots = slots
     return [slot for slot, _ in found.slots]
+
+
+def slots_in_step(root: Layer) -> list[Slot]:
+    """Return the slots of all variables of a layer, also of those that a step has put its own tensors for."""
+    owners = {id(layer) for _, layer in walk(root)}
+    taken = (slot for slots in _steps.bound for slot in slots if id(slot.owner) in owners)
+    return list({(id(slot.container), slot.key): slot for slot in (*taken, *slots(root))}.values())
 
 
 def changed() -> None:
@@ -156,11 +174,13 @@ def bound(slots: list[Slot], values: list[Tensor]) -> Iterator[Callable[[], list
     what the slots hold then. Afterwards what they held before, the variables, is back in the slots.
     """
     before = [slot.get() for slot in slots]
+    outer, _steps.bound = _steps.bound, (*_steps.bound, slots)
     for slot, value in zip(slots, values, strict=True):
         slot.put(value)
     try:
         yield lambda: [slot.get() for slot in slots]
     finally:
+        _steps.bound = outer
         for slot, value in zip(slots, before, strict=True):
             slot.put(value)
 

@@ -83,6 +83,7 @@ def train_step(model: Model, objective: Objective, optimizer: Optimizer, precisi
             gradients, finite = unscaled(nn, gradients, scale)
             new = optimizer.update(nn, old[0], gradients, old[1], now)
             weights, slots = _where(nn, finite, new, old)
+            others = _where(nn, finite, others, state["other"])
             scale = next_loss_scale(nn, scale, finite)
         return State(
             trainable=weights,
