@@ -66,6 +66,8 @@ class Optimizer:
     """The keys of each variable's slots."""
     slot_start: float = 0.0
     """What the slots are filled with before the first step."""
+    kernel_name: str = ""
+    """Which of `dualnn.protocol.FastPaths` does the step for all variables at once."""
 
     def __init__(
         self,
@@ -240,8 +242,23 @@ class Optimizer:
         slots: Sequence[Slots],
         scalars: Scalars,
     ) -> bool:
-        """Do the step in place by one kernel for all variables, if the backend has it; else return False."""
-        return False
+        """Do the step in place by one kernel for all variables, if there is one for it; else return False."""
+        options = self._kernel_options(scalars)
+        kernel = None if options is None else fast_path(nn, self.kernel_name)
+        if kernel is None:
+            return False
+        moving = [i for i, gradient in enumerate(gradients) if gradient is not None]
+        lists = (
+            [variables[i] for i in moving],
+            [gradients[i] for i in moving],
+            *([slots[i][name] for i in moving] for name in self.slot_names),
+        )
+        done: bool = kernel(*lists, *(options or ()))
+        return done
+
+    def _kernel_options(self, scalars: Scalars) -> tuple[Any, ...] | None:
+        """Return the kernel's arguments after the lists, or None if it cannot do what is set."""
+        return None
 
     def _clipped(self, nn: Backend, gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
         if self.clipvalue is not None:
@@ -364,6 +381,8 @@ class SGD(Optimizer):
     0.375
     """
 
+    kernel_name = "sgd_update"
+
     def __init__(
         self,
         learning_rate: LearningRate = 0.01,
@@ -388,25 +407,10 @@ class SGD(Optimizer):
         new = variable + m * self.momentum - step if self.nesterov else variable + m
         return new, {"momentum": m}
 
-    def _fused_update(
-        self,
-        nn: Backend,
-        variables: Sequence[Tensor],
-        gradients: Sequence[Tensor | None],
-        slots: Sequence[Slots],
-        scalars: Scalars,
-    ) -> bool:
-        kernel = fast_path(nn, "sgd_update")
-        if kernel is None or self.momentum or type(self).update_one is not SGD.update_one:
-            return False
-        moving = [i for i, gradient in enumerate(gradients) if gradient is not None]
-        done: bool = kernel(
-            [variables[i] for i in moving],
-            [gradients[i] for i in moving],
-            scalars["learning_rate"],
-            scalars.get("decay"),
-        )
-        return done
+    def _kernel_options(self, scalars: Scalars) -> tuple[Any, ...] | None:
+        if self.momentum or type(self).update_one is not SGD.update_one:
+            return None
+        return scalars["learning_rate"], scalars.get("decay")
 
 
 class Adam(Optimizer):
@@ -434,6 +438,8 @@ class Adam(Optimizer):
     >>> round(float(nn.to_numpy(w)), 4)                   # the first step is the learning rate
     1.25
     """
+
+    kernel_name = "adam_update"
 
     def __init__(
         self,
@@ -473,31 +479,10 @@ class Adam(Optimizer):
             v = new_slots["velocity_hat"] = nn.maximum(slots["velocity_hat"], v)
         return variable - m * scalars["alpha"] / (nn.sqrt(v) + self.epsilon), new_slots
 
-    def _fused_update(
-        self,
-        nn: Backend,
-        variables: Sequence[Tensor],
-        gradients: Sequence[Tensor | None],
-        slots: Sequence[Slots],
-        scalars: Scalars,
-    ) -> bool:
-        kernel = fast_path(nn, "adam_update")
-        if kernel is None or self.amsgrad or type(self).update_one is not Adam.update_one:
-            return False
-        moving = [
-            (variable, gradient, state["momentum"], state["velocity"])
-            for variable, gradient, state in zip(variables, gradients, slots, strict=True)
-            if gradient is not None
-        ]
-        done: bool = kernel(
-            *map(list, zip(*moving, strict=True)),
-            scalars["alpha"],
-            scalars.get("decay"),
-            self.beta_1,
-            self.beta_2,
-            self.epsilon,
-        )
-        return done
+    def _kernel_options(self, scalars: Scalars) -> tuple[Any, ...] | None:
+        if self.amsgrad or type(self).update_one is not Adam.update_one:
+            return None
+        return scalars["alpha"], scalars.get("decay"), self.beta_1, self.beta_2, self.epsilon
 
 
 class AdamW(Adam):
