@@ -96,6 +96,9 @@ def in_place(fun, count):
     return changed
 
 
+_TRAINS = torch.Tensor.requires_grad.__get__
+
+
 class _VariablesAsTensors(TorchFunctionMode):
     """Hands operations the plain tensor behind a variable: tracers know no classes of others."""
 
@@ -104,6 +107,8 @@ class _VariablesAsTensors(TorchFunctionMode):
         self._tensors = {}
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
+        if func == _TRAINS:  # the tensor behind it does not say
+            return func(*args)
         args, kwargs = optree.tree_map(self._plain, (args, kwargs or {}))
         return func(*args, **kwargs)
 

@@ -52,6 +52,12 @@ def test_variables_from_outside_are_read_at_every_call(nn):
     assert values(nn, times(nn.asarray(3.0))) == 15.0
 
 
+def test_variables_say_whether_they_are_trained(nn):
+    trained, constant = nn.Variable([1.0]), nn.Variable([1.0], trainable=False)
+    compiled = nn.compile(lambda x: [x * (10 if v.trainable else 1) for v in (trained, constant)])
+    assert [nn.to_numpy(y).tolist() for y in compiled(nn.asarray([2.0]))] == [[20.0], [2.0]]
+
+
 def test_batch_sizes_may_change(nn, messages):
     @nn.compile
     def mean(x):
