@@ -177,6 +177,9 @@ class Backend(ArrayNamespace, Protocol):
     def one_hot(self, indices: Tensor, /, num_classes: int, *, dtype: DType = None) -> Tensor:
         """Integers of shape (...) as unit vectors of shape (..., num_classes)."""
 
+    def linear(self, x: Tensor, kernel: Tensor, bias: Tensor | None = None, /) -> Tensor:
+        """``x @ kernel + bias`` for (..., features), (features, units) and (units,)."""
+
     def conv2d(
         self,
         x: Tensor,

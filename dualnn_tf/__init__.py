@@ -190,6 +190,7 @@ from dualnn_tf.neural import (
     erf,
     gelu,
     leaky_relu,
+    linear,
     log_softmax,
     logsumexp,
     max_pool2d,

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from dualnn.names import unknown
 from dualnn_tf.data_types import floating_dtype
+from dualnn_tf.linear_algebra_functions import matmul
 
 _SELU_ALPHA, _SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 
@@ -108,6 +109,22 @@ def leaky_relu(x, /, negative_slope=0.2):
     if x.dtype == tf.float64:  # the kernel's slope is a float32
         return tf.where(x > 0, x, negative_slope * x)
     return tf.nn.leaky_relu(x, negative_slope)
+
+
+def linear(x, kernel, bias=None, /):
+    """Return ``x @ kernel + bias`` for (..., features), (features, units) and (units,), or without a bias.
+
+    >>> import dualnn as dn
+    >>> nn = dn.backend()
+    >>> y = nn.linear(nn.ones((1, 3)), nn.ones((3, 2)), nn.asarray([0.0, 1.0]))
+    >>> nn.to_numpy(y).tolist()
+    [[3.0, 4.0]]
+    """
+    y = matmul(x, kernel)
+    if bias is None:
+        return y
+    fused = x.shape.rank != 1 and y.dtype.is_floating and y.dtype == bias.dtype
+    return tf.nn.bias_add(y, bias) if fused else y + bias
 
 
 def log_softmax(x, /, axis=-1):

@@ -196,6 +196,7 @@ from dualnn_torch.neural import (
     erf,
     gelu,
     leaky_relu,
+    linear,
     log_softmax,
     logsumexp,
     max_pool2d,

@@ -7,6 +7,7 @@ import torch.nn.functional as F  # noqa: N812 (the name it has everywhere)
 
 from dualnn.names import unknown
 from dualnn_torch.data_types import floating_dtype
+from dualnn_torch.linear_algebra_functions import matmul
 
 
 def avg_pool2d(x, /, *, pool_size, strides, padding):
@@ -103,6 +104,21 @@ def leaky_relu(x, /, negative_slope=0.2):
     [-2.0, 2.0]
     """
     return F.leaky_relu(x, negative_slope)
+
+
+def linear(x, kernel, bias=None, /):
+    """Return ``x @ kernel + bias`` for (..., features), (features, units) and (units,), or without a bias.
+
+    >>> import dualnn as dn
+    >>> nn = dn.backend()
+    >>> y = nn.linear(nn.ones((1, 3)), nn.ones((3, 2)), nn.asarray([0.0, 1.0]))
+    >>> nn.to_numpy(y).tolist()
+    [[3.0, 4.0]]
+    """
+    if x.ndim == 2 and bias is not None and x.dtype is kernel.dtype is bias.dtype:
+        return torch.addmm(bias, x, kernel)  # one operation to call and to record
+    y = matmul(x, kernel)
+    return y if bias is None else y + bias
 
 
 def log_softmax(x, /, axis=-1):

@@ -73,10 +73,7 @@ class Dense(Layer):
 
     def call(self, x: Tensor) -> Tensor:
         """Map (batch, ..., features) to (batch, ..., units)."""
-        y = self.nn.matmul(x, self.kernel)
-        if self.bias is not None:
-            y = y + self.bias
-        return self.activation(y)
+        return self.activation(self.nn.linear(x, self.kernel, self.bias))
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return (batch, ..., units)."""

@@ -348,6 +348,24 @@ def _same(nn: Backend, x: Tensor, kernel: Tensor) -> Tensor:
     return nn.conv2d(x, kernel, strides=(1, 1), padding="same", dilation=(1, 1), groups=1)
 
 
+_LINEAR: list[Case] = [
+    FunctionCase(
+        name="linear",
+        variant=variant,
+        run=lambda nn, *operands: nn.linear(*operands),
+        reference=lambda x, kernel, bias=0: x @ kernel + bias,
+        inputs=inputs,
+        roundings=3 + 1,
+        reason=COUNTED,
+    )
+    for variant, inputs in {
+        "": (numbers(2, 3), numbers(3, 2), numbers(2)),
+        "no bias": (numbers(2, 3), numbers(3, 2)),
+        "sequences": (numbers(2, 2, 3), numbers(3, 2), numbers(2)),
+        "vector": (numbers(3), numbers(3, 2), numbers(2)),
+    }.items()
+]
+
 _IMAGES: list[Case] = [_convolution(variant) for variant in CONVOLUTIONS]
 _IMAGES += [
     FunctionCase(
@@ -427,4 +445,4 @@ _IMAGES += [
     ),
 ]
 
-CASES: list[Case] = [*_ACTIVATIONS, *_EDGES, _ONE_HOT, *_IMAGES]
+CASES: list[Case] = [*_ACTIVATIONS, *_EDGES, _ONE_HOT, *_LINEAR, *_IMAGES]
