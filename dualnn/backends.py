@@ -124,11 +124,10 @@ def owner(x: Any) -> Backend | None:
     >>> dn.backends.owner([1, 2, 3]) is None
     True
     """
-    root = _framework_of(type(x))
-    if root is None:
-        return None
-    nn = backend(root)
-    return nn if nn.is_tensor(x) else None
+    cls = type(x)
+    if cls not in _owners:  # what is a tensor is a matter of its class
+        _owners[cls] = _find_owner(x)
+    return _owners[cls]
 
 
 def namespace(*tensors: Any) -> Backend:
@@ -196,12 +195,12 @@ def _first_installed() -> str:
     return names[0]
 
 
-_frameworks: dict[type, str | None] = {}
+_owners: dict[type, Backend | None] = {}
 
 
-def _framework_of(cls: type) -> str | None:
+def _find_owner(x: Any) -> Backend | None:
     # A tensor's class, or one it inherits from, lives in a module under the framework's import name.
-    if cls not in _frameworks:
-        roots = (base.__module__.partition(".")[0] for base in cls.__mro__)
-        _frameworks[cls] = next((root for root in roots if root in _entry_points()), None)
-    return _frameworks[cls]
+    roots = (base.__module__.partition(".")[0] for base in type(x).__mro__)
+    root = next((root for root in roots if root in _entry_points()), None)
+    nn = None if root is None else backend(root)
+    return nn if nn is not None and nn.is_tensor(x) else None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -82,6 +83,7 @@ class Optimizer:
         self.name = name or type(self).__name__
         self.iterations = 0
         self.slots: list[Slots] | None = None
+        self._known: tuple[Sequence[Any], list[Slots] | None] = (), None
         self.slot_paths: list[str] | None = None
         self.parked: dict[str, Slots] = {}
         self.owner: object | None = None
@@ -300,7 +302,8 @@ class Optimizer:
         nn = backends.namespace(*variables)
         if self.slots is None:
             self.slots = self.init(nn, variables)
-        self._require_known(nn, variables, self.slots)
+        if not self._were_known(variables):
+            self._require_known(nn, variables, self.slots)
         values = [nn.value(variable) for variable in variables]
         gradients = [None if gradient is None else nn.stop_gradient(gradient) for gradient in gradients]
         scalars = self.scalars_of(self.iterations)
@@ -309,6 +312,7 @@ class Optimizer:
             if value is not old:  # else nothing has changed, or the variable itself has
                 nn.assign(variable, value)
         self.iterations += 1
+        self._known = variables, self.slots
 
     def claim(self, owner: object) -> None:
         """Make this the optimizer of one model, whose variables its slots belong to from then on.
@@ -327,6 +331,12 @@ class Optimizer:
         """Do one step on pairs of a gradient and its variable; as `apply`."""
         gradients, variables = zip(*grads_and_vars, strict=True)
         self.apply(gradients, variables)
+
+    def _were_known(self, variables: Sequence[Any]) -> bool:
+        """Return whether these are the very variables of the step before, and the slots those it left."""
+        known, slots = self._known
+        same = slots is self.slots and len(known) == len(variables)
+        return same and all(map(operator.is_, known, variables))
 
     def _require_known(self, nn: Backend, variables: Sequence[Any], slots: Sequence[Slots]) -> None:
         """Raise a ValueError if the slots are not those of these variables."""

@@ -7,6 +7,7 @@ import numbers
 from dataclasses import dataclass
 
 import ml_dtypes
+import numpy as np
 import tensorflow as tf
 
 from dualnn.names import unknown
@@ -119,6 +120,8 @@ def converted(operand, dtype):
         return tf.cast(operand, dtype)
     if isinstance(operand, bool) and dtype != tf.bool:
         operand = int(operand)
+    if operand == 0:  # TensorFlow keeps constants by their value, and would give 0.0 for -0.0
+        operand = np.asarray(operand)
     return tf.constant(operand, dtype)  # not by tf.cast, which makes a float a float32 on the way
 
 
@@ -127,7 +130,8 @@ def operands(x1, x2):
     if isinstance(x1, tf.Tensor):
         kind, dtype = type(x2), x1.dtype
         # It silently wraps an integer around that does not fit into a small type.
-        if (dtype.is_floating and kind in (float, int)) or (dtype is tf.int64 and kind is int):
+        is_number = (kind is float and x2 != 0) or kind is int  # of -0.0 it may make 0.0
+        if (dtype.is_floating and is_number) or (dtype is tf.int64 and kind is int):
             return x1, x2
     return promote(x1, x2)
 

@@ -34,7 +34,9 @@ def mean(x, /, *, axis=None, keepdims=False):
     """
     if x.dtype.is_complex:  # of no complex numbers TensorFlow's is 0
         return complex_functions.on_parts(lambda part: tf.reduce_mean(part, axis, keepdims), x)
-    return tf.reduce_mean(_floating(x, "mean"), axis, keepdims)
+    if _floating(x, "mean").dtype.size == 2:  # the sum may be too large where the mean is not
+        return tf.cast(tf.reduce_mean(tf.cast(x, tf.float32), axis, keepdims), x.dtype)
+    return tf.reduce_mean(x, axis, keepdims)
 
 
 def min(x, /, *, axis=None, keepdims=False):
@@ -64,7 +66,10 @@ def var(x, /, *, axis=None, correction=0.0, keepdims=False):
 
     It is NaN where that is not positive.
     """
-    deviations = x - tf.reduce_mean(_floating(x, "var"), axis, keepdims=True)
+    if _floating(x, "var").dtype.size == 2:  # as in `mean`
+        variance = var(tf.cast(x, tf.float32), axis=axis, correction=correction, keepdims=keepdims)
+        return tf.cast(variance, x.dtype)
+    deviations = x - tf.reduce_mean(x, axis, keepdims=True)
     total = tf.reduce_sum(tf.square(deviations), axis, keepdims)
     count = tf.size(x, tf.int64) // tf.maximum(tf.size(total, tf.int64), 1)
     divisor = tf.cast(count, x.dtype) - tf.constant(correction, x.dtype)

@@ -263,7 +263,10 @@ def test_clip_keeps_the_data_type(nn):
 
 def test_numbers_of_other_signs_and_kinds(nn):
     x = np.array([1.0, -2.0], np.float32)
+    assert_same(nn, nn.copysign(nn.asarray(x), 0.0), np.array([1, 2], np.float32))
     assert_same(nn, nn.copysign(nn.asarray(x), -0.0), np.array([-1, -2], np.float32))
+    assert_same(nn, nn.divide(nn.asarray(x), 0.0), np.array([np.inf, -np.inf], np.float32))
+    assert_same(nn, nn.divide(nn.asarray(x), -0.0), np.array([-np.inf, np.inf], np.float32))
     assert_same(nn, nn.atan2(-0.0, nn.asarray(x)), np.array([-0.0, -math.pi], np.float32))
     assert_same(nn, nn.subtract(nn.asarray(x), True), x - 1)
     assert_same(nn, nn.subtract(True, nn.asarray(x)), 1 - x)
@@ -618,6 +621,12 @@ def test_correction(nn):
 def test_means_of_nothing(nn):
     for dtype in ("float32", "complex64"):
         assert np.isnan(nn.to_numpy(nn.mean(nn.zeros((0, 2), dtype=dtype), axis=0))).all()
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_means_of_more_than_their_type_can_sum_up(nn, dtype):
+    x = nn.ones(100_000, dtype=dtype)
+    assert (float(nn.mean(x)), float(nn.var(x)), float(nn.std(x))) == (1.0, 0.0, 0.0)
 
 
 def test_axes_that_are_not_there_are_refused(nn):

@@ -7,7 +7,7 @@ import inspect
 import re
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import numpy as np
@@ -253,7 +253,10 @@ class Layer(tree.Node):
                 self.input_spec.check(self.name, shapes_of(args[0]))
             if self._takes_training:
                 kwargs = {**kwargs, "training": call.training}
-            with self._own_state() if call.training and self._stateful else nullcontext():
+            if call.training and self._stateful:
+                with self._own_state():
+                    output = self.call(*args, **kwargs)
+            else:
                 output = self.call(*args, **kwargs)
         except Exception as error:
             if fresh:
