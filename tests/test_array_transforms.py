@@ -178,8 +178,8 @@ NOT_OF_TENSORS = {
     "compile_loop", "choose_engine", "scan", "split", *NAMES,
 }  # fmt: skip
 NEURAL = {  # tested in test_neural.py
-    "avg_pool2d", "conv2d", "elu", "erf", "gelu", "leaky_relu", "linear", "log_softmax", "logsumexp", "max_pool2d",
-    "one_hot", "relu", "selu", "sigmoid", "silu", "softmax", "softplus",
+    "avg_pool2d", "conv2d", "elu", "erf", "gelu", "leaky_relu", "linear", "log_softmax", "logsumexp",
+    "max_pool2d", "one_hot", "relu", "selu", "sigmoid", "silu", "softmax", "softplus",
 }  # fmt: skip
 
 # TensorFlow has no XLA kernel on a CPU for these.
