@@ -1,0 +1,111 @@
+"""Writing the weights as the training goes."""
+
+from __future__ import annotations
+
+import os
+import string
+from pathlib import Path
+
+from dualnn.callbacks.callback import Callback, Logs
+from dualnn.callbacks.monitor import Monitor
+from dualnn.names import unknown
+
+
+class ModelCheckpoint(Callback):
+    """Write the weights after each epoch, or after those that are the best so far.
+
+    Args:
+        filepath: the file, whose name ends in ``.safetensors``. It may hold ``{epoch}``, counted from 1, and
+            names of numbers in the logs, as `str.format` takes them:
+            ``"{epoch:02d}-{val_loss:.2f}.safetensors"``.
+            Folders that are not there are made; a file that is there is overwritten.
+        monitor: the name of the number in the logs that tells which epoch is the best.
+        verbose: 1 prints a line when weights are written, 0 nothing.
+        save_best_only: whether only those epochs are kept that are better than all before.
+        save_weights_only: True; a whole model cannot be written yet.
+        mode: ``"min"``, ``"max"``, or ``"auto"``: by the name, up for accuracies and the like.
+        initial_value_threshold: a value that the first file must improve on, or None; for `save_best_only`.
+
+    Attributes:
+        best: the best value so far. It outlasts a run, so that a second `fit` keeps a better file of a first.
+
+    Raises:
+        ValueError: another ending, a pattern or a mode that cannot be; in training also if the logs have no
+            number of a name that `filepath` or `monitor` gives.
+        OSError: nothing can be written there.
+        NotImplementedError: ``save_weights_only=False``.
+
+    >>> import tempfile
+    >>> import dualnn as dn
+    >>> model = dn.Sequential([dn.layers.Dense(1)])
+    >>> model.compile("sgd", "mse")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     keep = dn.callbacks.ModelCheckpoint(folder + "/{epoch:02d}.safetensors")
+    ...     _ = model.fit([[0.0]], [[1.0]], epochs=2, callbacks=[keep], verbose=0)
+    ...     model.load_weights(folder + "/01.safetensors")
+    """
+
+    state_names = ("best",)
+
+    def __init__(
+        self,
+        filepath: str | os.PathLike[str],
+        monitor: str = "val_loss",
+        verbose: int = 0,
+        save_best_only: bool = False,
+        save_weights_only: bool = True,
+        mode: str = "auto",
+        initial_value_threshold: float | None = None,
+    ) -> None:
+        if not save_weights_only:
+            raise NotImplementedError(
+                "ModelCheckpoint writes weights only so far; leave save_weights_only at True"
+            )
+        self.filepath = os.fspath(filepath)
+        _check_pattern(self.filepath)
+        self.monitor, self.verbose, self.save_best_only = monitor, verbose, save_best_only
+        self._monitor = Monitor(monitor, mode)
+        self.best = self._monitor.worst if initial_value_threshold is None else initial_value_threshold
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Write the weights, if they are to be."""
+        if self.save_best_only:
+            value = self._monitor.value(logs, type(self).__name__)
+            if not self._monitor.improves(value, self.best):
+                return
+            self.best = value
+        path = self._path(epoch, logs or {})
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.model.save_weights(path)
+        if self.verbose:
+            print(f"Epoch {epoch + 1}: the weights are in {path}", flush=True)
+
+    def _path(self, epoch: int, logs: dict[str, float]) -> Path:
+        fields = {**logs, "epoch": epoch + 1}
+        try:
+            return Path(self.filepath.format(**fields))
+        except KeyError as error:
+            name = error.args[0]
+            raise ValueError(f"ModelCheckpoint: {unknown('number', name, sorted(fields))}") from None
+
+
+def _check_pattern(filepath: str) -> None:
+    """Raise an error if no epoch could write to files of this pattern."""
+    if not filepath.endswith(".safetensors"):
+        raise ValueError(f"expected a filepath that ends in '.safetensors', got {filepath!r}")
+    example = "'{epoch:02d}-{val_loss:.2f}.safetensors'"
+    try:
+        fields = [name for _, name, _, _ in string.Formatter().parse(filepath) if name is not None]
+        filepath.format(**{**dict.fromkeys(fields, 0.5), "epoch": 1})
+    except (ValueError, LookupError, AttributeError) as error:
+        raise ValueError(f"expected a filepath such as {example}, got {filepath!r} ({error})") from error
+    if not fields and Path(filepath).is_dir():
+        raise IsADirectoryError(f"expected a file to write the weights to, {filepath!r} is a folder")
+    # what is there already of the folders, up to the first whose name depends on the epoch
+    folder = Path(filepath.partition("{")[0] + "_").parent
+    while not folder.exists():
+        folder = folder.parent
+    if not folder.is_dir():
+        raise NotADirectoryError(f"cannot write to {filepath!r}: {str(folder)!r} is a file, not a folder")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(f"cannot write to {filepath!r}: no permission to write in {str(folder)!r}")

@@ -1,0 +1,65 @@
+"""The number that a callback watches, and whether one value of it is better than another."""
+
+from __future__ import annotations
+
+import math
+
+from dualnn.callbacks.callback import Logs
+from dualnn.names import unknown
+
+_RISING = ("accuracy", "acc", "precision", "recall", "auc", "f1_score", "r2_score", "cosine_similarity")
+
+
+def rises(name: str) -> bool:
+    """Return whether more is better of the number of this name.
+
+    >>> rises("val_accuracy"), rises("loss")
+    (True, False)
+    """
+    return name.removeprefix("val_").endswith(_RISING)
+
+
+class Monitor:
+    """A number in the logs, of which less is better, or more.
+
+    Args:
+        name: the number's name in the logs, ``"val_loss"``.
+        mode: ``"min"``, ``"max"``, or ``"auto"``: by the name, up for accuracies and the like.
+        min_delta: the least change that counts as an improvement.
+
+    Attributes:
+        worst: infinity of the sign that every number improves on.
+
+    Raises:
+        ValueError: another mode, or a `min_delta` that is no finite number.
+
+    >>> accuracy = Monitor("val_accuracy", min_delta=0.125)
+    >>> accuracy.improves(0.75, than=0.5), accuracy.improves(0.6, than=0.5)
+    (True, False)
+    """
+
+    def __init__(self, name: str, mode: str = "auto", min_delta: float = 0.0) -> None:
+        if mode not in ("auto", "min", "max"):
+            raise ValueError(f"mode must be 'auto', 'min' or 'max', got {mode!r}")
+        if not math.isfinite(min_delta):
+            raise ValueError(f"min_delta must be a finite number, got {min_delta!r}")
+        up = mode == "max" or (mode == "auto" and rises(name))
+        self.name, self.min_delta = name, abs(min_delta)
+        self._sign = -1.0 if up else 1.0
+        self.worst = self._sign * math.inf
+
+    def improves(self, value: float, than: float) -> bool:
+        """Whether a value is better than another, by more than `min_delta`; NaN is not."""
+        return self._sign * value < self._sign * than - self.min_delta
+
+    def value(self, logs: Logs, asked_by: str) -> float:
+        """Return the number in the logs.
+
+        Raises:
+            ValueError: they have no number of this name; the message names who asked, and what there is.
+        """
+        logs = logs or {}
+        if self.name not in logs:
+            advice = " Is validation_data given?" if self.name.startswith("val_") else ""
+            raise ValueError(f"{asked_by}: {unknown('number', self.name, sorted(logs))}{advice}")
+        return logs[self.name]
