@@ -29,15 +29,15 @@ def moved(layer: Layer, backend: str | None, device: str | None, dtype: str | No
         dtype = old.dtype
     place = Place.of(backend, device, dtype)
     layer._seed_source()  # it must exist before the copy is made, so that both share it
-    memo = {id(tensor): _native(tensor, place) for tensor in _tensors(layer)}
+    memo = {id(tensor): _native(tensor, place) for tensor in tensors(layer)}
     twin = copy.deepcopy(layer, memo)
     for _, part in tree.walk(twin):
         part.__dict__["_place"] = place
     return twin
 
 
-def _tensors(root: Any) -> list[Tensor]:
-    # all native tensors reachable through attributes and containers, each once
+def tensors(root: Any) -> list[Tensor]:
+    """Return all native tensors that are reached through attributes and containers, each once."""
     found: dict[int, Tensor] = {}
     seen: set[int] = set()
     stack = [root]
