@@ -272,3 +272,13 @@ def next_seed() -> int:
     It is below 2**53, so that it survives a file in JSON.
     """
     return int(_process.integers(0, 2**53, (1,))[0])
+
+
+def process_state() -> dict[str, int]:
+    """Return where the sequence of `next_seed` stands, for a checkpoint."""
+    return {"key": int(_process.key), "counter": int(_process.counter)}
+
+
+def set_process_state(state: dict[str, int]) -> None:
+    """Go on with the sequence of `next_seed` where `process_state` was taken."""
+    _process.key, _process.counter = int(state["key"]), int(state["counter"])

@@ -13,6 +13,7 @@ import safetensors.numpy
 
 from dualnn.layers import tree
 from dualnn.names import unknown
+from dualnn.saving.atomic import write_atomically
 
 if TYPE_CHECKING:
     from dualnn.layers.layer import Layer
@@ -68,17 +69,3 @@ def read(path: Path) -> dict[str, npt.NDArray[Any]]:
         raise
     except (safetensors.SafetensorError, OSError, KeyError) as error:
         raise ValueError(f"{path}: expected a safetensors file ({error})") from error
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file that is complete or not there; an older file of this name stays until then."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

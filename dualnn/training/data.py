@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import operator
 from collections.abc import Callable, Iterable, Iterator
@@ -65,26 +66,29 @@ class ArrayData:
         if class_weight is not None:
             self.batch = with_class_weight(self.batch, class_weight)
 
-    def batches(self, place: Place, order: npt.NDArray[np.int64] | None) -> Iterator[Batch]:
+    def pass_over(self, epochs: int, steps: int) -> None:
+        """Go on after so many epochs and steps; the rows of an epoch are known anyway."""
+
+    def batches(self, place: Place, order: npt.NDArray[np.int64] | None, first: int = 0) -> Iterator[Batch]:
         """Yield the batches of one epoch, as native tensors.
 
         Args:
             place: where the tensors are wanted.
             order: a permutation of the samples, or None for the order they have.
+            first: the number of the first batch that is wanted.
         """
+        all_rows = itertools.islice((one for rows in self.rows(order) for one in rows), first, None)
         if not self.is_resident(place):
-            yield from prefetched(self._gathered(place, order))
+            yield from prefetched(self._gathered(place, all_rows))
             return
         if order is None and place not in self._on_device:  # for one pass in order, rows need not be gathered
-            for rows in self.rows(None):
-                for one in rows:
-                    part = map_batch(operator.itemgetter(slice(one[0], one[-1] + 1)), self.batch)
-                    yield map_batch(lambda a: place.tensor(a, "the model"), part)
+            for one in all_rows:
+                part = map_batch(operator.itemgetter(slice(one[0], one[-1] + 1)), self.batch)
+                yield map_batch(lambda a: place.tensor(a, "the model"), part)
             return
         data = self.on_device(place)
-        for rows in self.rows(order):
-            for one in rows:
-                yield take_rows(place.nn, data, place.nn.asarray(one, device=place.device))
+        for one in all_rows:
+            yield take_rows(place.nn, data, place.nn.asarray(one, device=place.device))
 
     def is_resident(self, place: Place) -> bool:
         """Whether the data is kept on the device: not what is mapped from a file, nor what is too large.
@@ -96,11 +100,10 @@ class ArrayData:
             return False
         return place.device == "cpu" or sum(array.nbytes for array in arrays) <= RESIDENT_BYTES
 
-    def _gathered(self, place: Place, order: npt.NDArray[np.int64] | None) -> Iterator[Batch]:
-        for rows in self.rows(order):
-            for one in rows:
-                batch = map_batch(operator.itemgetter(one), self.batch)
-                yield map_batch(lambda a: place.tensor(a, "the model"), batch)
+    def _gathered(self, place: Place, rows: Iterable[npt.NDArray[np.int64]]) -> Iterator[Batch]:
+        for one in rows:
+            batch = map_batch(operator.itemgetter(one), self.batch)
+            yield map_batch(lambda a: place.tensor(a, "the model"), batch)
 
     def on_device(self, place: Place) -> Batch:
         """Return all data as native tensors, which stay there for the epochs to come."""
@@ -154,6 +157,7 @@ class IterableData:
         self._iterator: Iterator[Any] | None = None
         self._first: list[Any] = []
         self._check: Check | None = None
+        self._passed = 0
 
     def first(self) -> Batch:
         """Return the first batch's first sample; the batch itself stays the first one."""
@@ -174,19 +178,37 @@ class IterableData:
         """Multiply every sample's weight by its class's, as the batches come."""
         self._class_weight = class_weight
 
-    def batches(self, place: Place, order: npt.NDArray[np.int64] | None) -> Iterator[Batch]:
-        """Yield the batches of one epoch, as native tensors made in the background; no `order` applies."""
-        return prefetched(self._batches(place))
+    def pass_over(self, epochs: int, steps: int) -> None:
+        """Go on after so many epochs, and steps of the next one: read that far, and leave it aside.
 
-    def _batches(self, place: Place) -> Iterator[Batch]:
-        count = 0
+        The source must yield the same batches as before: a number of its own decides what a shuffled loader
+        yields.
+        """
+        self._passed = epochs * self.steps if self.endless and self.steps is not None else 0
+
+    def batches(self, place: Place, order: npt.NDArray[np.int64] | None, first: int = 0) -> Iterator[Batch]:
+        """Yield the batches of one epoch from the `first` on, as native tensors made in the background.
+
+        No `order` applies.
+        """
+        return prefetched(self._batches(place, first))
+
+    def _batches(self, place: Place, first: int) -> Iterator[Batch]:
         iterator = self._start()
+        self._passed, passed = 0, self._passed
+        count = -passed
         while self.steps is None or count < self.steps or not self.endless:
-            item = self._first.pop() if self._first else next(iterator, None)
+            try:
+                item = self._first.pop() if self._first else next(iterator, None)
+            except Exception as error:
+                error.add_note(f"(raised by the data, while it was asked for batch {count + 1} of an epoch)")
+                raise
             if item is None:
                 self._iterator = None
                 break
             count += 1
+            if count <= first:
+                continue
             batch = as_batch(item)
             _common_length(batch)
             if self._class_weight is not None:
@@ -194,7 +216,7 @@ class IterableData:
             if self._check is not None:
                 self._check(batch)
             yield map_batch(lambda a: place.tensor(a, "the model"), batch)
-        if count == 0:
+        if count <= 0:
             raise ValueError(
                 "the data ended before the epoch began: a generator can be read once only; give a list, a "
                 "data set, a function that returns a generator, or steps_per_epoch with an endless one"

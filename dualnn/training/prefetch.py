@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 T = TypeVar("T")
+PATIENCE = 30.0  # seconds that a batch may take before the log says that one is waited for
 AHEAD = 2  # one being made while one waits: more would only take memory
 
 
 def prefetched(items: Iterable[T]) -> Iterator[T]:
     """Yield the same items, made ahead of time by a thread; its errors are raised here.
 
-    The thread ends with the items, or when this generator is closed.
+    The thread ends with the items, or when this generator is closed. If an item takes long, the logger
+    ``"dualnn"`` warns after half a minute, and then each time the wait has doubled.
 
     >>> list(prefetched(x * x for x in range(3)))
     [0, 1, 4]
@@ -43,7 +46,7 @@ def prefetched(items: Iterable[T]) -> Iterator[T]:
     threading.Thread(target=make, name="dualnn-prefetch", daemon=True).start()
     try:
         while True:
-            is_item, entry = ready.get()
+            is_item, entry = _waited_for(ready)
             if is_item:
                 yield entry  # type: ignore[misc]
             elif entry is None:
@@ -52,3 +55,17 @@ def prefetched(items: Iterable[T]) -> Iterator[T]:
                 raise entry  # type: ignore[misc]
     finally:
         closed.set()
+
+
+def _waited_for(ready: queue.Queue[T]) -> T:
+    waited, patience = 0.0, PATIENCE
+    while True:
+        try:
+            return ready.get(timeout=patience - waited)
+        except queue.Empty:
+            waited = patience
+            logging.getLogger("dualnn").warning(
+                "training has waited %.0f seconds for the next batch: the data is slow, or has stopped",
+                waited,
+            )
+            patience *= 2

@@ -16,6 +16,7 @@ import optree
 from dualnn.layers import tree
 from dualnn.optimizers import Optimizer
 from dualnn.protocol import Backend, Tensor
+from dualnn.training import guard as guards
 from dualnn.training.data import Batch, take_rows
 from dualnn.training.objective import MetricState, Objective
 from dualnn.training.precision import LossScale, Precision, next_loss_scale, unscaled
@@ -37,6 +38,8 @@ class State(TypedDict):
     """The sums behind the losses and metrics of this epoch."""
     loss_scale: LossScale
     """In float16, what the loss is multiplied by; else empty."""
+    guard: guards.Guard
+    """Which steps were not finite; empty if nobody looks."""
 
 
 Scalars = Tensor
@@ -46,7 +49,13 @@ TrainStep = Callable[[State, Batch, Scalars], State]
 TestStep = Callable[[list[Tensor], list[MetricState], Batch], list[MetricState]]
 
 
-def train_step(model: Model, objective: Objective, optimizer: Optimizer, precision: Precision) -> TrainStep:
+def train_step(
+    model: Model,
+    objective: Objective,
+    optimizer: Optimizer,
+    precision: Precision,
+    on_nonfinite: str = "ignore",
+) -> TrainStep:
     """Return the function that does one step: forward, backward, update.
 
     The state that it is given belongs to it, and may be changed in place.
@@ -71,26 +80,42 @@ def train_step(model: Model, objective: Objective, optimizer: Optimizer, precisi
             scaled = loss * nn.astype(scale["scale"], loss.dtype) if scale else loss
             return scaled, (loss, y_pred, values, others)
 
-        scale = state["loss_scale"]
+        scale, guard = state["loss_scale"], state["guard"]
         (_, (loss, y_pred, values, others)), gradients = nn.value_and_grad(forward, has_aux=True)(
             state["trainable"]
         )
         now = {name: scalars[i] for i, name in enumerate(names)}
-        old = state["trainable"], state["optimizer"]
-        if not scale:
-            weights, slots = optimizer.update(nn, old[0], gradients, old[1], now, in_place=True)
-        else:
+        finite = None
+        if scale:
             gradients, finite = unscaled(nn, gradients, scale)
-            new = optimizer.update(nn, old[0], gradients, old[1], now)
-            weights, slots = _where(nn, finite, new, old)
-            others = _where(nn, finite, others, state["other"])
+        weights, slots = optimizer.update(
+            nn,
+            state["trainable"],
+            gradients,
+            state["optimizer"],
+            now,
+            in_place=not (scale or guard),  # else the old ones may be kept
+        )
+        metrics = objective.update(nn, state["metrics"], batch, y_pred, loss, values)
+        if scale:
+            new = weights, slots, others
+            old = state["trainable"], state["optimizer"], state["other"]
+            weights, slots, others = _where(nn, finite, new, old)
             scale = next_loss_scale(nn, scale, finite)
+        if guard:
+            # in float16 a gradient may overflow: that is what the scale is for
+            is_finite = guards.is_finite(nn, loss) if scale else guards.is_finite(nn, loss, gradients)
+            counts, guard = guards.after(nn, on_nonfinite, guard, is_finite)
+            new, old = (weights, slots, others), (state["trainable"], state["optimizer"], state["other"])
+            weights, slots, others = _where(nn, counts, new, old)
+            metrics = _where(nn, counts, metrics, state["metrics"])
         return State(
             trainable=weights,
             other=others,
             optimizer=slots,
-            metrics=objective.update(nn, state["metrics"], batch, y_pred, loss, values),
+            metrics=metrics,
             loss_scale=scale,
+            guard=guard,
         )
 
     return step

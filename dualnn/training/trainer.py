@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,8 +19,10 @@ from dualnn.optimizers import Optimizer
 from dualnn.place import Place
 from dualnn.protocol import Engine, Tensor
 from dualnn.seeds import Seed
+from dualnn.training import guard
 from dualnn.training import step as steps
 from dualnn.training.callback_list import CallbackList
+from dualnn.training.checkpoints import Checkpoints
 from dualnn.training.compiled import CompiledSteps
 from dualnn.training.data import (
     ArrayData,
@@ -30,15 +33,38 @@ from dualnn.training.data import (
     data_from,
     native_tree,
     split,
+    take_rows,
     yields_batches,
 )
 from dualnn.training.engines import Wish, chosen, work_of
+from dualnn.training.interrupts import Interrupt, held_back
 from dualnn.training.objective import Goals, MetricState, Objective
 from dualnn.training.precision import Precision, initial_loss_scale
 from dualnn.training.progress import EpochLines, ProgressBar, verbosity
+from dualnn.training.snapshot import Position, put_back, taken
 
 if TYPE_CHECKING:
     from dualnn.models.model import Model
+
+
+@dataclass
+class _Run:
+    """One call of `fit`: what stays the same, and how far it has come."""
+
+    data: Data
+    engine: Engine
+    callback: CallbackList
+    on_nonfinite: str
+    checkpoints: Checkpoints | None
+    kept: list[Callback]
+    """The callbacks whose state belongs to a checkpoint."""
+    interrupt: Interrupt = field(default_factory=Interrupt)
+    bar: ProgressBar = field(default_factory=lambda: ProgressBar(False))
+    epoch: int = 0
+    done: int = 0
+    """How many steps of the epoch were done before, by the process that this one goes on for."""
+    metrics: list[dict[str, Any]] | None = None
+    """The sums behind the metrics of these steps."""
 
 
 class Trainer:
@@ -77,9 +103,13 @@ class Trainer:
         shuffle: bool,
         seed: int | None,
         finite: bool,
+        checkpoints: Checkpoints | None,
+        resume: bool,
+        on_nonfinite: str,
     ) -> History:
         """Train; see `Model.fit`."""
         model = self.model
+        snapshot = None if checkpoints is None else checkpoints.open(resume)
         verbose = verbosity(verbose)
         self._seed(seed)
         self._prepare(data, finite)
@@ -88,82 +118,178 @@ class Trainer:
             self._prepare(validation_data, finite)
         history = History()
         lines = [EpochLines()] if verbose == 2 else []
-        params = {"epochs": epochs, "steps": data.steps, "verbose": verbose}
+        params = {
+            "epochs": epochs,
+            "steps": data.steps,
+            "verbose": verbose,
+            "validation_freq": validation_freq,
+        }
+        kept = [history, *callbacks]
         callback = CallbackList([history, *lines, *callbacks], model, params)
         model.stop_training = False
         model.history = history
         engine = self._announced(history, data, epochs - initial_epoch, callback)
         callback("on_train_begin")
+        position = Position(initial_epoch)
+        if snapshot is not None:
+            position = put_back(self, kept, snapshot)
+            data.pass_over(position.epoch - initial_epoch, position.steps)
         logs: dict[str, float] = {}
-        alone = not callbacks and validation_data is None
-        with self._state_written_back(), ProgressBar(verbose == 1, epochs, model.name) as bar:
-            for epoch in range(initial_epoch, epochs):
-                callback("on_epoch_begin", epoch)
-                bar.begin(data.steps, epoch)
-                logs = self._train_epoch(data, shuffle, engine, callback, bar)
+        alone = not callbacks and validation_data is None and checkpoints is None
+        run = _Run(data, engine, callback, on_nonfinite, checkpoints, kept)
+        with (
+            self._state_written_back(),
+            held_back() as run.interrupt,
+            ProgressBar(verbose == 1, epochs, model.name) as run.bar,
+        ):
+            for epoch in range(position.epoch, epochs) if not position.ended else ():
+                run.epoch, run.done, run.metrics = epoch, 0, None
+                if epoch == position.epoch and position.steps:  # it has begun before
+                    run.done, run.metrics = position.steps, position.metrics
+                else:
+                    callback("on_epoch_begin", epoch)
+                run.bar.begin(data.steps, epoch)
+                run.bar.step(run.done)
+                logs = self._train_epoch(run, shuffle)
                 if not alone:  # somebody may look at the model, or change it
                     self._write_back()
                 if validation_data is not None and (epoch + 1) % validation_freq == 0:
                     results = self.evaluate(validation_data, callback, engine=engine)
                     logs |= {f"val_{name}": value for name, value in results.items()}
-                bar.end(epoch, logs)
+                run.bar.end(epoch, logs)
                 callback("on_epoch_end", epoch, logs)
-                if model.stop_training:
+                ended = model.stop_training
+                if checkpoints is not None:
+                    last = ended or run.interrupt.asked or epoch + 1 == epochs
+                    if last or (epoch + 1) % checkpoints.every_epochs == 0:
+                        self._checkpoint(run, Position(epoch + 1, ended=ended))
+                run.interrupt.raise_if_asked()
+                if ended:
                     break
         callback("on_train_end", logs)
         return history
 
-    def _train_epoch(
-        self, data: Data, shuffle: bool, engine: Engine, callback: CallbackList, bar: ProgressBar
-    ) -> dict[str, float]:
-        model, nn, objective = self.model, self.model.nn, self.objective
+    def _train_epoch(self, run: _Run, shuffle: bool) -> dict[str, float]:
+        model, nn, objective, callback = self.model, self.model.nn, self.objective, run.callback
         order = None
-        if shuffle and isinstance(data, ArrayData):
+        if shuffle and isinstance(run.data, ArrayData):
             key = random.key(model.seed, "shuffle", model.epochs_trained)
-            order = random.Generator(key).permutation(data.size)
+            order = random.Generator(key).permutation(run.data.size)
         each = callback.overrides("on_train_batch_begin") or callback.overrides("on_train_batch_end")
         chunks = callback.overrides("on_train_chunk_end")
+        every = None if run.checkpoints is None else run.checkpoints.every_steps
         state = self._state or self._read_state()
-        state = {**state, "metrics": self._initial_metrics()}
-        number = 0
-        for count, run in self._runs(data, order, engine, bar.shown):
+        metrics = self._initial_metrics() if run.metrics is None else self._on_device(run.metrics)
+        guarding = self._on_device([guard.initial(run.on_nonfinite, run.done)])[0]
+        state = {**state, "metrics": metrics, "guard": guarding}
+        number = run.done
+        for count, batch, call in self._calls(run, order, every):
             if each:
                 callback("on_train_batch_begin", number)
-                state = {**self._read_state(), "metrics": state["metrics"]}
-            state = self._state = run(state)
-            number += count
+                state = {**self._read_state(), "metrics": state["metrics"], "guard": state["guard"]}
+            state = self._state = call(state)
+            first, number = number, number + count
             self.optimizer.iterations += count
-            bar.step(count)
+            self._check_finite(state, run, batch, order)
+            run.bar.step(count)
             if each:
                 self._write_back()
                 callback("on_train_batch_end", number - 1, objective.results(nn, state["metrics"]))
             if chunks:
                 callback("on_train_chunk_end", number - 1, objective.results(nn, state["metrics"]))
+            due = every is not None and number // every > first // every
+            if (due or run.interrupt.asked) and number != run.data.steps:
+                state = self._saved_within(run, state, number)
             if model.stop_training:
                 break
         model.epochs_trained += 1
-        return objective.results(nn, state["metrics"])
+        results = objective.results(nn, state["metrics"])
+        if self._skipped(state, run) == number > 0:  # none is left to take the mean of
+            return dict.fromkeys(results, math.nan)
+        return results
 
-    def _runs(
-        self, data: Data, order: Any, engine: Engine, shown: bool
-    ) -> Iterator[tuple[int, Callable[[steps.State], steps.State]]]:
-        """Yield, for the calls that an epoch is made of, the number of steps and the call."""
-        place = self.model.place
+    def _calls(
+        self, run: _Run, order: Any, every: int | None
+    ) -> Iterator[tuple[int, Batch | None, Callable[[steps.State], steps.State]]]:
+        """Yield, for the calls that an epoch is made of, the number of steps, their batch, and the call.
+
+        The batch is None where the rows of all samples are gathered inside of the call.
+        """
+        data, engine, place = run.data, run.engine, self.model.place
         nn = place.nn
         if engine.name != "epoch" or not isinstance(data, ArrayData):  # it is then resident, too
-            step = self._train_step(engine)
-            for batch in data.batches(place, order):
-                yield 1, lambda state, batch=batch: step(state, batch, self._scalars(1)[0])  # type: ignore[misc]
+            step = self._train_step(engine, run.on_nonfinite)
+            for batch in data.batches(place, order, run.done):
+                yield 1, batch, lambda state, batch=batch: step(state, batch, self._scalars(1)[0])  # type: ignore[misc]
             return
-        loop, samples = self._train_loop(engine), data.on_device(place)
+        loop, samples = self._train_loop(engine, run.on_nonfinite), data.on_device(place)
+        passed = run.done
         for rows in data.rows(order):
-            length = _chunk(len(rows), engine.unroll) if shown else len(rows)
+            length = _length_of_calls(len(rows), engine.unroll, run.bar.shown, every)
             indices = nn.asarray(rows, device=place.device)
-            for start in range(0, len(rows), length):
+            for start in range(min(passed, len(rows)), len(rows), length):
                 count = min(length, len(rows) - start)
                 part = indices if count == len(rows) else indices[start : start + count]
                 xs = (part, self._scalars(count))
-                yield count, lambda state, xs=xs: loop(state, samples, xs)  # type: ignore[misc]
+                yield count, None, lambda state, xs=xs: loop(state, samples, xs)  # type: ignore[misc]
+            passed = max(0, passed - len(rows))
+
+    def _on_device(self, arrays: list[dict[str, Any]]) -> list[dict[str, Tensor]]:
+        model = self.model
+        return [
+            {name: model.nn.asarray(value, device=model.device) for name, value in part.items()}
+            for part in arrays
+        ]
+
+    # ------------------------------------------------------------------ checkpoints and bad steps
+
+    def _checkpoint(self, run: _Run, position: Position) -> None:
+        assert run.checkpoints is not None
+        run.checkpoints.write(self.optimizer.iterations, taken(self, run.kept, position))
+
+    def _saved_within(self, run: _Run, state: steps.State, number: int) -> steps.State:
+        """Write a checkpoint in the middle of an epoch, and end there if Ctrl-C was pressed."""
+        nn = self.model.nn
+        self._write_back()
+        if run.checkpoints is not None:
+            metrics = [
+                {name: nn.to_numpy(value) for name, value in part.items()} for part in state["metrics"]
+            ]
+            self._checkpoint(run, Position(run.epoch, number, metrics))
+        run.interrupt.raise_if_asked()
+        return {**self._read_state(), "metrics": state["metrics"], "guard": state["guard"]}
+
+    def _check_finite(self, state: steps.State, run: _Run, batch: Batch | None, order: Any) -> None:
+        """Raise an error if a step has failed and none is to be left out."""
+        if run.on_nonfinite != "raise":
+            return
+        failed = int(self.model.nn.to_numpy(state["guard"]["failed"]))
+        if failed < 0:
+            return
+        self._write_back()
+        indices = None
+        if isinstance(run.data, ArrayData):
+            batches = [rows for part in run.data.rows(order) for rows in part]
+            indices = batches[failed].tolist()
+            if batch is None:
+                rows = self.model.nn.asarray(batches[failed], device=self.model.device)
+                batch = take_rows(self.model.nn, run.data.on_device(self.model.place), rows)
+        assert batch is not None
+        raise guard.NonFiniteError(run.epoch, failed, indices, guard.origin(self, batch))
+
+    def _skipped(self, state: steps.State, run: _Run) -> int:
+        """Return how many steps of the epoch were left out, and warn of them."""
+        if not state["guard"]:
+            return 0
+        bad, first = (int(self.model.nn.to_numpy(state["guard"][name])) for name in ("bad", "failed"))
+        if bad:
+            logging.getLogger("dualnn").warning(
+                "epoch %d: steps that were not finite and were left out: %d, the first of them step %d",
+                run.epoch + 1,
+                bad,
+                first + 1,
+            )
+        return bad
 
     def train_on_batch(self, batch: Batch) -> dict[str, float]:
         """Do one step of training and return its numbers."""
@@ -246,9 +372,8 @@ class Trainer:
             other=[nn.value(slot.variable) for slot in slots if not slot.trainable],
             optimizer=self._optimizer_slots([slot for slot in slots if slot.trainable]),
             metrics=self._initial_metrics(),
-            loss_scale={
-                name: nn.asarray(value, device=model.device) for name, value in self.loss_scale.items()
-            },
+            loss_scale=self._on_device([self.loss_scale])[0],
+            guard={},
         )
 
     def _optimizer_slots(self, trainable: list[tree.Slot]) -> list[dict[str, Tensor]]:
@@ -301,11 +426,7 @@ class Trainer:
         self.loss_scale = {name: nn.to_numpy(value) for name, value in state["loss_scale"].items()}
 
     def _initial_metrics(self) -> list[MetricState]:
-        model = self.model
-        return [
-            {name: model.nn.asarray(value, device=model.device) for name, value in part.items()}
-            for part in self.objective.initial_state()
-        ]
+        return self._on_device(self.objective.initial_state())
 
     # ------------------------------------------------------------------ engines
 
@@ -327,24 +448,24 @@ class Trainer:
     def _engine(self, batch_size: int, steps: int | None, each: str | None) -> tuple[Engine, str]:
         return chosen(self.model.nn, self.wish, work_of(self.model, batch_size), steps, each)
 
-    def _train_step(self, engine: Engine) -> steps.TrainStep:
+    def _train_step(self, engine: Engine, on_nonfinite: str = "ignore") -> steps.TrainStep:
         def make() -> Callable[..., Any]:
-            step = steps.train_step(self.model, self.objective, self.optimizer, self.precision)
+            step = steps.train_step(self.model, self.objective, self.optimizer, self.precision, on_nonfinite)
             return step if engine.name == "eager" else self.model.nn.compile(step, jit=engine.jit)
 
-        step: steps.TrainStep = self._steps.get(("train", engine.name, engine.jit), self.model, make)
+        name = ("train", engine.name, engine.jit, on_nonfinite)
+        step: steps.TrainStep = self._steps.get(name, self.model, make)
         return step
 
-    def _train_loop(self, engine: Engine) -> Callable[..., steps.State]:
+    def _train_loop(self, engine: Engine, on_nonfinite: str) -> Callable[..., steps.State]:
         def make() -> Callable[..., Any]:
             nn = self.model.nn
-            body = steps.train_rows(
-                nn, steps.train_step(self.model, self.objective, self.optimizer, self.precision)
-            )
+            step = steps.train_step(self.model, self.objective, self.optimizer, self.precision, on_nonfinite)
+            body = steps.train_rows(nn, step)
             compiled: Callable[..., Any] = nn.compile_loop(body, jit=engine.jit, unroll=engine.unroll)
             return compiled
 
-        loop: Callable[..., steps.State] = self._steps.get(("train", engine), self.model, make)
+        loop: Callable[..., steps.State] = self._steps.get(("train", engine, on_nonfinite), self.model, make)
         return loop
 
     def _test_runs(
@@ -382,9 +503,17 @@ def _is_resident(data: Data, place: Place) -> bool:
     return isinstance(data, ArrayData) and data.is_resident(place)
 
 
-def _chunk(steps: int, unroll: int) -> int:
-    """Return how many steps to do in one call for a progress bar to move about twenty times."""
-    length = max(50, math.ceil(steps / 20))
+def _length_of_calls(steps: int, unroll: int, shown: bool, every: int | None) -> int:
+    """Return how many steps to do in one call: for checkpoints, and a bar that moves some twenty times.
+
+    Where several steps are compiled as one, a call has whole groups of them, wherever it begins: so that the
+    numbers do not depend on how an epoch is cut.
+    """
+    length = steps
+    if shown:
+        length = min(length, max(50, math.ceil(steps / 20)))
+    if every is not None:
+        length = min(length, every)
     return math.ceil(length / unroll) * unroll
 
 
