@@ -37,6 +37,8 @@ class Variable(metaclass=_VariableType):
     def __new__(cls, value, trainable=None, dtype=None, name=None):  # noqa: D102 (the class's docstring has it)
         data = asarray(value, dtype=dtype, copy=True)
         with tf.device(data.device):
+            # TensorFlow adds ":0" to each name, also to one that was read from a variable
+            name = name and name.removesuffix(":0")
             return tf.Variable(data, trainable=_is_trainable(data, trainable), name=name)
 
 

@@ -148,6 +148,7 @@ from dualnn_torch.elementwise_functions import (
     trunc,
 )
 from dualnn_torch.engines import choose_engine
+from dualnn_torch.exporting import exporters
 from dualnn_torch.fused import (
     batch_normalization,
     gru,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import torch
 
+torch.backends.cudnn.allow_tf32 = False  # the older name, which torch.export holds against the others
 torch.backends.cuda.matmul.fp32_precision = "ieee"
 torch.backends.cudnn.conv.fp32_precision = "ieee"
 torch.backends.cudnn.rnn.fp32_precision = "ieee"
