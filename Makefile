@@ -7,6 +7,7 @@
 #   make types     types: mypy
 #   make imports   who may import whom: import-linter
 #   make bench     training and inference beside native loops, Keras and Lightning
+#   make docs      the documentation site, lessons executed, in build/site
 #   make lock      resolve requirements.lock anew
 #   make clean     remove what make and the tests have built, .venv included
 
@@ -21,7 +22,7 @@ READY := $(VENV)/.ready
 # pytest -n, small steps of training otherwise take ten times as long and more.
 export OMP_WAIT_POLICY ?= passive
 
-.PHONY: help demo test test-all array-api bench lint types imports lock clean
+.PHONY: help demo test test-all array-api bench docs lint types imports lock clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -46,6 +47,9 @@ bench: $(READY)
 	$(BIN)/dualnn bench
 	$(BIN)/pytest bench/test_fit.py --benchmark-group-by=group --benchmark-sort=median --benchmark-columns=min,median,max
 	$(BIN)/pytest bench/test_calls.py --benchmark-group-by=param:backend,param:call --benchmark-columns=min,median
+
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 DUALNN_RUN_LESSONS=1 $(BIN)/mkdocs build --strict
 
 lint: $(READY)
 	$(BIN)/ruff check
