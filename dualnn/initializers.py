@@ -16,11 +16,12 @@ import numpy.typing as npt
 
 from dualnn.names import lookup, unknown
 from dualnn.random import Generator, next_seed
+from dualnn.saving.configs import Configured
 
 Array = npt.NDArray[np.float64]
 
 
-class Initializer:
+class Initializer(Configured):
     """The base class; a user's own initializer may be any callable ``f(shape, generator)``.
 
     With a ``seed`` an initializer draws the same values at every call, whatever generator it is given.

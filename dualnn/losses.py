@@ -22,6 +22,7 @@ from dualnn.defaults import defaults
 from dualnn.fast_paths import fast_path
 from dualnn.names import lookup, unknown
 from dualnn.protocol import Backend, Tensor
+from dualnn.saving.configs import Configured
 
 EPSILON = 1e-7
 """Keras's ``epsilon()``: how far probabilities are kept away from 0 and 1."""
@@ -389,7 +390,7 @@ def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> Tensor:
 # ------------------------------------------------------------------ the classes
 
 
-class Loss:
+class Loss(Configured):
     """The base class of losses: a subclass defines `call`, one value a sample.
 
     Args:

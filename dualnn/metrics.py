@@ -21,11 +21,12 @@ from dualnn import backends, losses
 from dualnn.losses import StaticShape, aligned_weight, class_indices, operands, same_shape
 from dualnn.names import lookup
 from dualnn.protocol import Backend, Tensor
+from dualnn.saving.configs import Configured
 
 State = dict[str, Tensor]
 
 
-class Metric:
+class Metric(Configured):
     """The base class: a subclass names its sums and defines `update` and `compute`.
 
     Args:

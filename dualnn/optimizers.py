@@ -17,6 +17,7 @@ from dualnn import backends, schedules
 from dualnn.fast_paths import fast_path
 from dualnn.names import lookup
 from dualnn.protocol import Backend, Tensor
+from dualnn.saving.configs import Config, Configured, encode
 
 __all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Adamax", "Optimizer", "RMSprop", "get", "schedules"]
 
@@ -30,7 +31,7 @@ Scalars = Mapping[str, Any]
 _ACCUMULATED = "accumulated_gradient"
 
 
-class Optimizer:
+class Optimizer(Configured):
     """The base class: a subclass names its slots and defines `update_one`.
 
     Args:
@@ -119,8 +120,24 @@ class Optimizer:
             _require("learning_rate", value, 0.0)
         self._learning_rate = value
 
+    @property
+    def slot_keys(self) -> frozenset[str]:
+        """The keys of each variable's slots, with that of the gradients that are added up, if they are."""
+        return frozenset((*self.slot_names, *((_ACCUMULATED,) if self.gradient_accumulation_steps else ())))
+
+    @property
+    def fixed_learning_rate(self) -> float | None:
+        """The learning rate if it is a number that may be set, None if it is a function of the steps."""
+        return None if callable(self._learning_rate) else float(self._learning_rate)
+
     def _rate(self, step: int) -> float:
         return float(self._learning_rate(step) if callable(self._learning_rate) else self._learning_rate)
+
+    def get_config(self) -> Config:
+        """Return the settings, as `Configured.get_config` says, with the learning rate of the moment."""
+        config = super().get_config()
+        now = {"learning_rate": encode(self._learning_rate)} if "learning_rate" in config else {}
+        return config | now
 
     # ------------------------------------------------------------------ the pure part
 
@@ -347,7 +364,7 @@ class Optimizer:
                     raise ValueError(
                         f"{self.name}: its slots belong to {framework}, the variables to {nn.name}"
                     )
-        names = {*self.slot_names, *((_ACCUMULATED,) if self.gradient_accumulation_steps else ())}
+        names = self.slot_keys
         shapes = [variable.shape for variable in variables]
         if not (
             len(slots) == len(variables)

@@ -10,13 +10,14 @@ from typing import Any
 from dualnn.backends import namespace
 from dualnn.names import lookup
 from dualnn.protocol import Tensor
+from dualnn.saving.configs import Configured
 
 Regularizer = Callable[[Tensor], Tensor]
 """A function of a weight that returns a scalar of the same dtype."""
 
 
 @dataclass(frozen=True)
-class L1:
+class L1(Configured):
     """``l1 * sum(abs(w))``.
 
     Raises:
@@ -40,7 +41,7 @@ class L1:
 
 
 @dataclass(frozen=True)
-class L2:
+class L2(Configured):
     """``l2 * sum(w**2)``.
 
     Raises:
@@ -64,7 +65,7 @@ class L2:
 
 
 @dataclass(frozen=True)
-class L1L2:
+class L1L2(Configured):
     """``l1 * sum(abs(w)) + l2 * sum(w**2)``, also called the elastic net.
 
     Raises:

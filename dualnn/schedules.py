@@ -11,8 +11,10 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from dualnn.saving.configs import Configured
 
-class LearningRateSchedule:
+
+class LearningRateSchedule(Configured):
     """The base class; an optimizer also takes any other function of the step.
 
     >>> import dualnn as dn

@@ -8,6 +8,8 @@ from dualnn.layers.conv2d import Conv2D
 from dualnn.layers.dense import Dense
 from dualnn.layers.dropout import Dropout
 from dualnn.layers.embedding import Embedding
+from dualnn.layers.gaussian_dropout import GaussianDropout
+from dualnn.layers.gaussian_noise import GaussianNoise
 from dualnn.layers.gru import GRU
 from dualnn.layers.layer import Layer
 from dualnn.layers.lstm import LSTM
@@ -16,6 +18,10 @@ from dualnn.layers.merging import Add, Concatenate
 from dualnn.layers.multi_head_attention import MultiHeadAttention
 from dualnn.layers.normalization import BatchNormalization, LayerNormalization
 from dualnn.layers.pooling import AveragePooling2D, GlobalAveragePooling2D, MaxPooling2D
+from dualnn.layers.random_flip import RandomFlip
+from dualnn.layers.random_rotation import RandomRotation
+from dualnn.layers.random_translation import RandomTranslation
+from dualnn.layers.random_zoom import RandomZoom
 from dualnn.layers.reshaping import Flatten, Reshape
 from dualnn.layers.rnn import RNN
 from dualnn.layers.sequence_pooling import GlobalAveragePooling1D
@@ -40,6 +46,8 @@ __all__ = [
     "Dropout",
     "Embedding",
     "Flatten",
+    "GaussianDropout",
+    "GaussianNoise",
     "GlobalAveragePooling1D",
     "GlobalAveragePooling2D",
     "Input",
@@ -48,6 +56,10 @@ __all__ = [
     "Masking",
     "MaxPooling2D",
     "MultiHeadAttention",
+    "RandomFlip",
+    "RandomRotation",
+    "RandomTranslation",
+    "RandomZoom",
     "Reshape",
     "SimpleRNN",
     "TimeDistributed",

@@ -8,11 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from dualnn.layers import tree
 from dualnn.place import Place
 from dualnn.protocol import Tensor
 
 if TYPE_CHECKING:
     from dualnn.layers.layer import Layer
+    from dualnn.saving.stored import Stored
 
 Observer = Callable[["Layer", Any], None]
 """Called with each layer and its output, in the order in which the calls end."""
@@ -29,8 +31,17 @@ class Call:
     observer: Observer | None = None
     compute: Place | None = None
     """Where layers compute that need not keep the precision of their weights; None: in `place`."""
+    stored: Stored | None = None
+    """What a file holds of the layers, while they are built for it; None: initializers say what they hold."""
     losses: list[Tensor] = field(default_factory=list)
     """What `Layer.add_loss` was given during this call."""
+    _paths: dict[int, str] = field(default_factory=dict)
+
+    def path(self, layer: Layer) -> str | None:
+        """Return a layer's path in the root; None if it is not in there."""
+        if id(layer) not in self._paths:  # building a layer may make others
+            self._paths = {id(one): path for path, one in tree.walk(self.root)}
+        return self._paths.get(id(layer))
 
 
 class _Current(threading.local):

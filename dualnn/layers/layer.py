@@ -20,11 +20,12 @@ from dualnn.layers.symbolic import SymbolicTensor, is_symbolic
 from dualnn.moving import moved
 from dualnn.place import Place
 from dualnn.protocol import Backend, Shape, Tensor
+from dualnn.saving.configs import Configured
 from dualnn.seeds import Seed
 from dualnn.weights import load_weights, save_weights
 
 
-class Layer(tree.Node):
+class Layer(Configured, tree.Node):
     """A function with variables: the base of all layers and models.
 
     A layer of your own sets its fields in ``__init__``, makes its weights in ``build(input_shape)``
@@ -78,6 +79,7 @@ class Layer(tree.Node):
     _stateful: bool = False
     _regularized: tuple[tuple[str, regularizers.Regularizer], ...] = ()
     _added_losses: tuple[Tensor, ...] = ()
+    _input_shape: Any = None  # what it was built on
     _output_shape: Any = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -162,8 +164,13 @@ class Layer(tree.Node):
             )
         shape = (shape,) if isinstance(shape, int) else tuple(shape)
         name = name or str(len(self._pending))
-        generator = random.Generator(self.random_key(name))
-        value = initializers.get(initializer or "glorot_uniform")(shape, generator)
+        if call.stored is None:
+            generator = random.Generator(self.random_key(name))
+            value = initializers.get(initializer or "glorot_uniform")(shape, generator)
+            # the last bits of a product depend on how the numbers lie in memory: the same for copies
+            value = np.asarray(value, order="C")
+        else:
+            value = call.stored.place_for(shape, call.path(self))
         variable = self.add_variable(value, dtype=dtype or self._place.dtype, trainable=trainable, name=name)
         self._pending.append((variable, regularizers.get(regularizer)))
         return variable
@@ -191,13 +198,13 @@ class Layer(tree.Node):
         call = context.current()
         if call is None:
             raise RuntimeError(f"layer {self.name!r}: random_key works inside build() only")
-        for path, layer in tree.walk(call.root):
-            if layer is self:
-                return random.key(call.seed, path, name)
-        raise RuntimeError(
-            f"layer {self.name!r} is called inside {call.root.name!r} but is no attribute of it, so its "
-            f"weights would be lost; make it in __init__ or build and keep it: self.layer = ..."
-        )
+        path = call.path(self)
+        if path is None:
+            raise RuntimeError(
+                f"layer {self.name!r} is called inside {call.root.name!r} but is no attribute of it, so its "
+                f"weights would be lost; make it in __init__ or build and keep it: self.layer = ..."
+            )
+        return random.key(call.seed, path, name)
 
     # ------------------------------------------------------------------ the call
 
@@ -248,7 +255,7 @@ class Layer(tree.Node):
         call.training = outer if training is None else training
         try:
             if fresh:
-                self._build(args)
+                self._build(shapes_of(args[0]) if args else ())
             if self.input_spec is not None:
                 self.input_spec.check(self.name, shapes_of(args[0]))
             if self._takes_training:
@@ -275,9 +282,9 @@ class Layer(tree.Node):
             call.observer(self, output)
         return output
 
-    def _build(self, args: tuple[Any, ...]) -> None:
+    def _build(self, input_shape: Any) -> None:
         self._pending: list[tuple[Any, regularizers.Regularizer | None]] = []
-        self.build(shapes_of(args[0]) if args else ())
+        self.build(input_shape)
         pending = self.__dict__.pop("_pending")  # its variables are to be found under their own names
         functions = {id(variable): function for variable, function in pending if function}
         self._regularized = tuple(
@@ -286,6 +293,7 @@ class Layer(tree.Node):
             if id(slot.variable) in functions
         )
         self._stateful = any(not slot.trainable for slot in tree.own_slots(self))
+        self._input_shape = input_shape
         self.built = True
 
     @contextmanager

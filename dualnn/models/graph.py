@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from dualnn.layers.layer import Layer
 from dualnn.layers.symbolic import SymbolicTensor, conformed
 from dualnn.protocol import Backend
+from dualnn.saving.configs import Reference
+
+_OPERATORS = {
+    function.__name__: function
+    for function in (
+        *(operator.add, operator.sub, operator.mul, operator.truediv, operator.pow),
+        *(operator.matmul, operator.neg, operator.getitem),
+    )
+}
+"""What `SymbolicTensor` does beside calling layers."""
 
 
 class Graph:
@@ -61,6 +72,58 @@ class Graph:
             names.append(f"{name}_{number}" if number else name)
         return names
 
+    def get_config(self) -> dict[str, Any]:
+        """Return what `from_config` makes an equal graph of: a list of nodes, which refer to those before."""
+        nodes = list({id(node): node for node in (*_flat(self.inputs), *_nodes(self.outputs))}.values())
+        numbers = {id(node): Reference(number) for number, node in enumerate(nodes)}
+
+        def referring(x: Any) -> Any:
+            return _replaced(x, SymbolicTensor, lambda node: numbers[id(node)])
+
+        return {
+            "nodes": [
+                {
+                    "function": f if f is None or isinstance(f, Layer) else f.__name__,
+                    "args": referring(list(node.args)),
+                    "kwargs": referring(node.kwargs),
+                    **input_config(node),
+                }
+                for node in nodes
+                for f in [node.function]
+            ],
+            "inputs": referring(self.inputs),
+            "outputs": referring(self.outputs),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Graph:
+        """Return the graph that `get_config` described; no layer is called.
+
+        Raises:
+            ValueError: it is no such description, or refers to a node that does not come before.
+        """
+        nodes: list[SymbolicTensor] = []
+
+        def node(reference: Reference) -> SymbolicTensor:
+            if reference.number >= len(nodes):
+                raise ValueError(
+                    f"node {len(nodes)} refers to node {reference.number}, which does not come before"
+                )
+            return nodes[reference.number]
+
+        def resolved(x: Any) -> Any:
+            return _replaced(x, Reference, node)
+
+        for one in config["nodes"]:
+            function = one["function"]
+            if isinstance(function, str) and function in _OPERATORS:
+                function = _OPERATORS[function]
+            elif not (function is None or isinstance(function, Layer)):
+                raise ValueError(f"expected a layer or one of {', '.join(_OPERATORS)}, got {function!r:.80}")
+            args, kwargs = resolved(tuple(one["args"])), resolved(one["kwargs"])
+            nodes.append(_symbolic(function, args, kwargs, one["shape"], one["dtype"], one["name"]))
+        return cls(resolved(config["inputs"]), resolved(config["outputs"]))
+
     def _given(self, x: Any) -> list[Any]:
         if isinstance(x, dict) and not isinstance(self.inputs, dict):
             named = {node.name: node for node in _flat(self.inputs)}
@@ -81,6 +144,40 @@ class Graph:
                 raise ValueError(f"expected a list of {len(self.inputs)} inputs, got {got}")
             return list(x)
         return [x]
+
+
+def input_config(declared: SymbolicTensor) -> dict[str, Any]:
+    """Return the description of a model's input, with its shape, dtype and name."""
+    return {"shape": declared.shape, "dtype": declared.dtype, "name": declared.name}
+
+
+def input_from(config: dict[str, Any]) -> SymbolicTensor:
+    """Return the input that `input_config` described.
+
+    Raises:
+        ValueError: it is no such description.
+    """
+    return _symbolic(None, (), {}, config["shape"] or (), config["dtype"], config["name"])
+
+
+def _symbolic(function: Any, args: Any, kwargs: Any, shape: Any, dtype: Any, name: Any) -> SymbolicTensor:
+    """Return a symbolic tensor whose shape, dtype and name come from a file, and so are checked."""
+    sizes = isinstance(shape, tuple) and all(n is None or (type(n) is int and 0 <= n < 2**63) for n in shape)
+    if not sizes and shape is not None:
+        raise ValueError(f"expected a shape of whole numbers and None, got {shape!r:.80}")
+    if not isinstance(dtype, str | None) or not isinstance(name, str | None):
+        raise ValueError(f"expected a dtype and a name, or None, got {dtype!r:.80} and {name!r:.80}")
+    return SymbolicTensor(function, args, kwargs, shape, dtype, name)
+
+
+def _replaced(x: Any, kind: type[Any], function: Callable[[Any], Any]) -> Any:
+    if isinstance(x, kind):
+        return function(x)
+    if isinstance(x, list | tuple):
+        return type(x)(_replaced(item, kind, function) for item in x)
+    if isinstance(x, dict):
+        return {key: _replaced(item, kind, function) for key, item in x.items()}
+    return x
 
 
 def _flat(x: Any) -> list[Any]:

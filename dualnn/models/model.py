@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from dualnn import optimizers
 from dualnn.callbacks import Callback, History
+from dualnn.exporting import export
 from dualnn.layers import context, tree
 from dualnn.layers.layer import Layer, without_batch
 from dualnn.layers.symbolic import SymbolicTensor
@@ -17,10 +19,13 @@ from dualnn.models.graph import Graph
 from dualnn.models.summary import summary
 from dualnn.names import unknown
 from dualnn.place import Place
+from dualnn.saving.configs import Config, decode, encode
 from dualnn.training.callback_list import CallbackList
+from dualnn.training.checkpoints import Checkpoints
 from dualnn.training.compiled import CompiledSteps
 from dualnn.training.data import Batch, as_arrays, data_from, map_tree, native_tree, with_class_weight
 from dualnn.training.engines import Wish, chosen, work_of
+from dualnn.training.guard import check_choice
 from dualnn.training.objective import Goals
 from dualnn.training.precision import Precision
 from dualnn.training.prediction import Predict, predictor
@@ -95,6 +100,49 @@ class Model(Layer):
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Return the outputs' shapes, as far as they are known before the model is built."""
         return None if self._graph is None else self._graph.output_shape()
+
+    # ------------------------------------------------------------------ saving
+
+    def save(self, path: str | os.PathLike[str], include_optimizer: bool = True) -> None:
+        """Write the whole model to one file, of which `dualnn.load_model` makes it again on either backend.
+
+        In it are the layers, weights, moving statistics, counters of random numbers, and what the model was
+        compiled with. Classes and functions that are not dualnn's own are named, not copied: put
+        ``@dn.saving.register()`` above them. The file is complete or not there.
+
+        Args:
+            path: the file, ``"model.dualnn"``.
+            include_optimizer: whether the optimizer's state is in it, so that training can go on.
+
+        Raises:
+            ValueError: the model is not built, or something in it is not registered or could not be made
+                again.
+            TypeError: it was made with something that a file cannot hold.
+            OSError: the file cannot be written; an older one of this name is as it was.
+        """
+        from dualnn.saving.model_file import save_model  # here, as it makes models, too
+
+        if not self.built and self.declared_input is not None:
+            self.build()
+        save_model(self, path, include_optimizer)
+
+    def get_config(self) -> Config:
+        """Return the settings, as `Layer.get_config` says; of the functional form the graph, too."""
+        if self._graph is None or type(self).__init__ is not Model.__init__:
+            return super().get_config()
+        config: Config = encode(
+            {**self._graph.get_config(), "name": self.name, "trainable": self.trainable},
+        )
+        return config
+
+    @classmethod
+    def from_config(cls, config: Config) -> Self:
+        """Return a new model with the settings and layers that `get_config` returned."""
+        if cls.__init__ is not Model.__init__ or "nodes" not in config:
+            return super().from_config(config)
+        config = decode(config)
+        graph = Graph.from_config(config)
+        return cls(graph.inputs, graph.outputs, config["name"], config["trainable"])
 
     # ------------------------------------------------------------------ building
 
@@ -245,6 +293,11 @@ class Model(Layer):
         self._steps = None
 
     @property
+    def loss(self) -> Any:
+        """The loss that `compile` was given, or None."""
+        return None if self._trainer is None else self._trainer.goals.loss
+
+    @property
     def optimizer(self) -> optimizers.Optimizer:
         """The optimizer that `compile` was given."""
         return self._require_trainer("has no optimizer").optimizer
@@ -271,6 +324,9 @@ class Model(Layer):
         validation_freq: int = 1,
         seed: int | None = None,
         check_finite: bool = False,
+        checkpoint: Any = None,
+        resume: bool = False,
+        on_nonfinite: str | None = None,
     ) -> History:
         """Train the model.
 
@@ -297,6 +353,14 @@ class Model(Layer):
             validation_freq: validate after every so many epochs.
             seed: fixes the shuffles, and of a model that is not built yet the initial weights and masks.
             check_finite: whether NaN and infinity in the data are looked for, and refused.
+            checkpoint: a folder, or `Checkpoints`, to write all that is needed to go on after each epoch.
+            resume: whether the run in that folder goes on, from its newest checkpoint and with the arguments
+                that it was begun with; it ends with the weights and the history of a run that was never
+                interrupted. With no checkpoint there a new run begins.
+            on_nonfinite: what is done about a step whose loss or gradients are NaN or infinite:
+                ``"ignore"``, nothing; ``"raise"``, an error that names the step, its samples and the layer,
+                the model being as it was before; ``"skip"``, it is left out. None: ``"raise"`` if there is a
+                checkpoint, else ``"ignore"``.
 
         Returns:
             The losses and metrics of every epoch.
@@ -305,8 +369,15 @@ class Model(Layer):
             RuntimeError: the model is not compiled.
             ValueError: data that does not fit the model or the loss.
             TypeError: data that is not numbers.
+            NonFiniteError: a step was not finite, and that was to be an error.
         """
         trainer = self._require_trainer("cannot be trained", loss=True)
+        if checkpoint is not None and not isinstance(checkpoint, Checkpoints):
+            checkpoint = Checkpoints(checkpoint)
+        if resume and checkpoint is None:
+            raise ValueError(
+                "resume=True needs to know where from: fit(..., checkpoint='folder', resume=True)"
+            )
         data, validation = fit_data(
             x,
             y,
@@ -330,6 +401,9 @@ class Model(Layer):
             shuffle=shuffle,
             seed=seed,
             finite=check_finite,
+            checkpoints=checkpoint,
+            resume=resume,
+            on_nonfinite=check_choice(on_nonfinite, checkpoint is not None),
         )
 
     def evaluate(
@@ -428,6 +502,41 @@ class Model(Layer):
         if not self.built:
             self.build_on(map_tree(lambda a: a[:1], arrays))
         return map_tree(self.nn.to_numpy, self._predictor(1)(native_tree(arrays, self.place)))
+
+    def export(self, path: Any, format: str | None = None, verbose: Any = "auto") -> None:
+        """Write the model to a file or folder that runs without dualnn.
+
+        It computes what the model does in inference, in the model's dtype, for any number of samples, and has
+        the weights inside. Inputs have the names of their `dualnn.Input` or keys in a dictionary, else
+        ``"input"``, or ``"input_0"`` and so on; outputs those of their layers or keys, else ``"output"``, or
+        ``"output_0"`` and so on; a name met again is numbered. What was written is run beside the model
+        before it gets its name: a failed export leaves everything as it was.
+
+        Args:
+            path: the file or folder; an older export there is replaced.
+            format: ``"onnx"`` (a file ``.onnx``), ``"torch_export"`` (a file ``.pt2``) or ``"saved_model"``
+                (a folder), of which each needs its framework installed, wherever the model lives; other
+                backends may write more. None: as the end of the path's name says.
+            verbose: ``"auto"`` (a progress bar on a terminal), 0 (silent), 1 (progress bar).
+
+        Raises:
+            BackendNotAvailableError: the framework that writes the format is not installed.
+            ImportError: a package that writes the format is not installed.
+            OSError: it cannot be written there.
+            RuntimeError: a layer of the model cannot be written, or what was written differs from the model.
+            ValueError: an unknown format, an unbuilt model whose input is not declared, or one of a dtype
+                other than float32 and float64.
+
+        >>> import pathlib, tempfile
+        >>> import dualnn as dn
+        >>> model = dn.Sequential([dn.Input((4,)), dn.layers.Dense(3)])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = pathlib.Path(folder) / "model.pt2"
+        ...     model.export(path)
+        ...     path.exists()
+        True
+        """
+        export(self, path, format, verbose)
 
     def _predictor(self, batches: int | None) -> Predict:
         if self._steps is None:

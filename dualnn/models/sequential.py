@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Self
 
 from dualnn.layers.layer import Layer
 from dualnn.layers.symbolic import SymbolicTensor, conformed
+from dualnn.models.graph import input_config, input_from
 from dualnn.models.model import Model
+from dualnn.saving.configs import Config, decode, encode
 
 
 class Sequential(Model):
@@ -50,6 +52,23 @@ class Sequential(Model):
             raise ValueError("the model has no layer to remove")
         self.built = False
         return self.layers.pop()
+
+    def get_config(self) -> Config:
+        """Return the model's input, if it is declared, its layers and its name."""
+        if type(self).__init__ is not Sequential.__init__:
+            return super().get_config()
+        declared = None if self.declared_input is None else input_config(self.declared_input)
+        config: Config = encode({"input": declared, "layers": self.layers, "name": self.name})
+        return config
+
+    @classmethod
+    def from_config(cls, config: Config) -> Self:
+        """Return a new model with the layers that `get_config` returned."""
+        if cls.__init__ is not Sequential.__init__:
+            return super().from_config(config)
+        config = decode(config)
+        declared = [] if config["input"] is None else [input_from(config["input"])]
+        return cls([*declared, *config["layers"]], config["name"])
 
     def call(self, x: Any) -> Any:
         """Call the layers one after the other."""
