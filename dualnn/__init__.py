@@ -25,6 +25,7 @@ from dualnn import (
     optimizers,
     random,
     regularizers,
+    saving,
 )
 from dualnn.backends import BackendNotAvailableError, available, backend, namespace, use
 from dualnn.callbacks import History
@@ -32,18 +33,24 @@ from dualnn.compare import compare
 from dualnn.layers import Input, Layer
 from dualnn.models import Model, Sequential
 from dualnn.random import seed
+from dualnn.saving.model_file import load_model
+from dualnn.training.checkpoints import Checkpoints
+from dualnn.training.guard import NonFiniteError
 
 if TYPE_CHECKING:
-    from dualnn import datasets, plots
+    from dualnn import datasets, diagnostics, plots
+    from dualnn import sklearn as sklearn  # not in __all__: a star must not hide scikit-learn itself
 
 __version__ = "0.1.0"
 
 __all__ = [
     "BackendNotAvailableError",
+    "Checkpoints",
     "History",
     "Input",
     "Layer",
     "Model",
+    "NonFiniteError",
     "Sequential",
     "activations",
     "available",
@@ -52,8 +59,10 @@ __all__ = [
     "callbacks",
     "compare",
     "datasets",
+    "diagnostics",
     "initializers",
     "layers",
+    "load_model",
     "losses",
     "metrics",
     "models",
@@ -62,13 +71,14 @@ __all__ = [
     "plots",
     "random",
     "regularizers",
+    "saving",
     "seed",
     "use",
 ]
 
 
 def __getattr__(name: str) -> ModuleType:
-    # What downloads and draws is imported when it is first asked for, with all that it imports itself.
-    if name in ("datasets", "plots"):
+    # What downloads, judges and draws is imported when it is first asked for, with all that it imports.
+    if name in ("datasets", "diagnostics", "plots", "sklearn"):
         return importlib.import_module(f"dualnn.{name}")
     raise AttributeError(f"module 'dualnn' has no attribute {name!r}")

@@ -20,6 +20,7 @@ from rich.table import Table
 
 from dualnn import assignments, backends, plots, random
 from dualnn.assignments import Agreement, Result
+from dualnn.assignments import command as assignment
 from dualnn.benchmark import command as benchmark
 from dualnn.callbacks import Callback
 from dualnn.compare import compare as compared
@@ -107,6 +108,7 @@ def run(
         console.print(f"The curves are in {plot}.")
 
 
+app.command()(assignment.assignment)
 app.command()(conformance.conform)
 app.command()(benchmark.bench)
 

@@ -12,8 +12,9 @@ group ``dualnn.backends``, with the framework's import name as the entry point's
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
@@ -52,6 +53,19 @@ class Engine(NamedTuple):
     """Whether the framework's compiler makes machine code of the steps."""
     unroll: int = 1
     """How many steps are compiled as one, where the framework's compiler has no good loop."""
+
+
+class Exporter(NamedTuple):
+    """A format of files that run without dualnn; see `dualnn.exporting`."""
+
+    suffix: str
+    """What the names of such files end in, ``".onnx"``; empty if it is a folder."""
+    write: Callable[[Any, Path], None]
+    """Writes a `dualnn.exporting.Program`, whose model lives on this backend's ``"cpu"``, to a new path."""
+    load: Callable[[Any, Path], Callable[[list[npt.NDArray[Any]]], list[npt.NDArray[Any]]] | None]
+    """Returns what was written of a program as a function of arrays; None if nothing here can run it."""
+    landmark: str = ""
+    """A file that every folder of the format has, so that no other folder is taken for an older export."""
 
 
 class ArrayNamespace(Protocol):
@@ -335,6 +349,9 @@ class Backend(ArrayNamespace, Protocol):
 
     def native_module(self, layer: Any, /) -> Any:
         """The layer as the framework's own module type, over the very same variables."""
+
+    exporters: Mapping[str, Exporter]
+    """The formats in which the backend writes models; there may be none."""
 
 
 class FastPaths(Protocol):

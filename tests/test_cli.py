@@ -58,7 +58,28 @@ def test_plot(dualnn, tmp_path):
     assert "curves.png" in out
 
 
+def test_assignment(dualnn, backend, tmp_path):
+    path = tmp_path / "report.html"
+    code, out, err = dualnn(
+        "assignment", "iris", "--backend", backend, "--quick", "--epochs", "2", "--report", str(path)
+    )
+    assert code == 0
+    assert err == ""
+    assert f"iris on {backend}: 3 networks, 3-fold cross-validation" in out
+    assert "tested once" in out
+    assert "report.html" in out
+    assert path.read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+@pytest.mark.slow
+def test_assignment_on_both(dualnn):
+    code, out, _ = dualnn("assignment", "iris", "--backend", "both", "--quick", "--epochs", "1")
+    assert code == 0
+    assert "Both backends tried the same 3 networks" in out
+
+
 def test_quiet(dualnn):
+    assert dualnn("assignment", "iris", "--quick", "--epochs", "1", "--quiet") == (0, "", "")
     assert dualnn("run", "iris", "--epochs", "1", "--quiet") == (0, "", "")
 
 
@@ -87,6 +108,12 @@ finally:
         (["run", "iris", "--plot", "curves.xyz", "--epochs", "1"], 1, "xyz"),
         (["run", "mnist", "--data-dir", "/no/such/folder"], 1, "'mnist' is not in /no/such/folder"),
         (["run", "irsi"], 1, "unknown assignment 'irsi'; did you mean 'iris'?"),
+        (["assignment", "irsi"], 1, "unknown assignment 'irsi'; did you mean 'iris'?"),
+        (["assignment", "iris", "--backend", "torhc"], 1, "unknown backend 'torhc'; did you mean 'torch'?"),
+        (["assignment", "iris", "--report", "/no/such/folder/report.html"], 1, "/no/such/folder"),
+        (["assignment", "iris", "--report", "/"], 1, "/ is a folder; give the name of a file"),
+        (["assignment", "mnist", "--data-dir", "/no/such/folder"], 1, "'mnist' is not in /no/such/folder"),
+        (["assignment", "iris", "--epochs", "0"], 2, "--epochs"),
         (["run", "iris", "--dtype", "int8"], 1, "unknown floating-point dtype 'int8'"),
         (["run", "iris", "--epochs", "0"], 2, "--epochs"),
         (["walk"], 2, "walk"),
@@ -109,3 +136,6 @@ def test_the_progress_bar_on_a_terminal(dualnn, monkeypatch):
     _, _, err = dualnn("run", "iris", "--epochs", "2")
     assert "iris on " in err
     assert "2/2" in err
+    _, _, err = dualnn("assignment", "iris", "--quick", "--epochs", "2")
+    assert "single-layer" in err
+    assert "%" in err

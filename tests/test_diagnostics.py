@@ -505,3 +505,12 @@ class TestCrossValidation:
             dn.diagnostics.cross_validate(constant, x, np.zeros((4, 2)), folds=2, stratified=True)
         with pytest.raises(ValueError, match="expected True, False or 'auto'"):
             dn.diagnostics.cross_validate(constant, x, y, folds=2, stratified="yes")
+
+
+def test_what_is_learned_by_heart_is_overfitting():
+    falling, level = [2.0 * 0.8**e for e in range(30)], [4.5 + 0.05 * (-1) ** e for e in range(30)]
+    found = dn.diagnostics.overfitting({"loss": falling, "val_loss": level})
+    assert (found.verdict, found.since) == ("overfitting", 1)
+    assert "holds for the training data only" in found.evidence
+    short = dn.diagnostics.overfitting({"loss": [2.0 - 0.02 * e for e in range(30)], "val_loss": level})
+    assert short.verdict != "overfitting"

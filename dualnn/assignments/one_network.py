@@ -1,7 +1,7 @@
-"""The classification assignments: four data sets, a small network for each, and how it is trained.
+"""One small network for each data set, trained on either backend, and how far two backends agree.
 
-Each is described once and runs on either backend. Run on both from the same seed, nothing is copied
-from one to the other: what `agreement` then measures is the difference between the frameworks.
+Each is described once. Run on both from the same seed, nothing is copied from one to the other: what
+`agreement` then measures is the difference between the frameworks.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dualnn import datasets, layers, losses, names, optimizers
+from dualnn import layers, losses, names, optimizers
+from dualnn.assignments.data import LOADERS
+from dualnn.assignments.probabilities import softmax
 from dualnn.callbacks import Callback, History
-from dualnn.datasets import Dataset
 from dualnn.models import Model, Sequential
 
 Array = npt.NDArray[Any]
@@ -25,10 +26,8 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Assignment:
-    """A data set, a network for it, and how the network is trained."""
+    """A network for a data set, and how the network is trained."""
 
-    load: Callable[[str | os.PathLike[str] | None], Dataset]
-    """Returns the data set; the argument is a folder to find it in, or None."""
     build: Callable[[], Model]
     """Returns the network, not compiled; it ends in one logit a class."""
     learning_rate: float
@@ -74,10 +73,10 @@ def _images() -> Model:
 
 
 ASSIGNMENTS = {
-    "iris": Assignment(lambda folder: datasets.iris(), _iris, 0.01, epochs=25, batch_size=16),
-    "digits": Assignment(lambda folder: datasets.digits(), _digits, 0.003, epochs=15, batch_size=32),
-    "mnist": Assignment(datasets.mnist, _images, 0.001, epochs=3, batch_size=64),
-    "fashion-mnist": Assignment(datasets.fashion_mnist, _images, 0.001, epochs=5, batch_size=64),
+    "iris": Assignment(_iris, 0.01, epochs=25, batch_size=16),
+    "digits": Assignment(_digits, 0.003, epochs=15, batch_size=32),
+    "mnist": Assignment(_images, 0.001, epochs=3, batch_size=64),
+    "fashion-mnist": Assignment(_images, 0.001, epochs=5, batch_size=64),
 }
 
 
@@ -159,7 +158,7 @@ def run(
         loss=losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
-    (x_train, y_train), (x_test, y_test) = assignment.load(folder)
+    (x_train, y_train), (x_test, y_test) = LOADERS[name](folder)
     initial = _InitialWeights()
     start = time.perf_counter()
     history = model.fit(
@@ -173,7 +172,7 @@ def run(
         verbose=0,
     )
     seconds = time.perf_counter() - start
-    probabilities = _softmax(model.predict(x_test, verbose=0))
+    probabilities = softmax(model.predict(x_test, verbose=0))
     return Result(
         assignment=name,
         backend=model.backend,
@@ -225,10 +224,3 @@ def _relative(a: Array, b: Array) -> float:
     if difference == 0:
         return 0.0
     return difference / scale if scale else float("inf")
-
-
-def _softmax(logits: Array) -> Array:
-    logits = logits.astype(np.float64)
-    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    probabilities: Array = powers / powers.sum(axis=-1, keepdims=True)
-    return probabilities

@@ -72,7 +72,7 @@ def _of_the_user(job: Job) -> Workload:
         raise ValueError(f"expected at least one batch of {job.batch_size} samples, got {len(x)}")
     model = build()
     model.build((None, *x.shape[1:]))
-    given = job.loss or (model._trainer and model._trainer.goals.loss)
+    given = job.loss or model.loss
     if given is None:
         raise ValueError(f"{job.model} is not compiled, so a loss is needed: --loss mse")
     loss = losses.get(given)

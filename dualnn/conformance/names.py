@@ -52,6 +52,8 @@ WITHOUT_NUMBERS = {
     "optimizers.schedules.LearningRateSchedule": "the base class",
     "dtype": "finds a data type by its name; the cases name data types by it",
     "dtype_name": "tells the name of a data type, which every measurement asks for",
+    "random.process_state": "tells where the sequence of seeds stands, for checkpoints",
+    "random.set_process_state": "sets it",
     "native_module": "shares variables with native code, tested with the models",
 }
 """Public names that compute nothing of their own, with the reason."""

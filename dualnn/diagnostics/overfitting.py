@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,9 @@ SHARE = 0.05
 """The share that counts. Of the gain of the whole training: a loss that falls exponentially gains less in its
 last quarter once it ran for more than about three of its time constants; then it has arrived. Of the best
 value: a rise of less is of no use to know, even if it is certain."""
+MEMORISED = 0.5
+"""The share of its first value that the training metric must have gained, for a validation metric that gained
+nothing to say more than that the training was short: half of a loss does not go by chance."""
 SIGMAS = 3.0
 """How far beyond the scatter of single epochs a change must be. The best of a hundred smoothed epochs is by
 chance about 1.3 standard deviations below their mean, and the last one is off by about 0.7: of simulated
@@ -73,11 +76,14 @@ def overfitting(
 
     1. overfitting: the validation curve ends above its best by more than the margin for a rise, and the
        training curve has not risen since that epoch by more than its margin;
-    2. underfitting: the training curve ends no more than its margin below its first value, so nothing was
+    2. overfitting, from the first epoch on: the validation curve ends no more than its margin below its first
+       value, and is no better than where the training curve began, while that one has gained more than its
+       margin and `MEMORISED`, half, of its first value: what was learned holds for the training data only;
+    3. underfitting: the training curve ends no more than its margin below its first value, so nothing was
        learned, or what was learned is lost; or both curves still fall at the end, by more than their margins
        in the last quarter of the epochs; or the training curve ends above `reachable` by more than 5 % of the
        way there from its first value;
-    3. fitting.
+    4. fitting.
 
     A history alone cannot tell a model too simple for its data from one that is as good as noise permits:
     both level off. If a better value is known, from a larger model say, give it as `reachable`.
@@ -119,7 +125,16 @@ def overfitting(
             f"smoothed, val_{metric} was best in epoch {best + 1}, {sign * val.best:.4g}, and ends at "
             f"{sign * val.end:.4g}, worse by {by:.3g}{share}, while {course(metric, train, best)}",
         )
-    if train.first - train.end <= train.margin:
+    gain = train.first - train.end
+    learned = gain > max(train.margin, MEMORISED * abs(train.first))
+    if learned and val.first - val.end <= val.margin and val.end >= train.first - val.margin:
+        found = verdict(
+            "overfitting",
+            f"{course(metric, train)}, but {course(f'val_{metric}', val)}: what was learned holds for the "
+            f"training data only",
+        )
+        return replace(found, since=1)
+    if gain <= train.margin:
         return verdict("underfitting", f"{course(metric, train)}, so nothing was learned that lasts")
     if train.late_gain > train.margin and val.late_gain > val.margin:
         return verdict(
