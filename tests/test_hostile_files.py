@@ -213,7 +213,8 @@ def change_arrays(rng, arrays):
     if way == "drop":
         del arrays[name]
     elif way == "dtype":
-        arrays[name] = array.astype(rng.choice(("float16", "float64", "int8", "uint64", "bool")))
+        with np.errstate(all="ignore"):  # numbers that the dtype has not
+            arrays[name] = array.astype(rng.choice(("float16", "float64", "int8", "uint64", "bool")))
     elif way == "shape":
         arrays[name] = np.zeros(
             rng.choice([(), (0,), (1,), (2, 2), (5, 4, 3), (1,) * 40, (0, 10**15)]), array.dtype
@@ -450,11 +451,11 @@ def test_names_are_looked_up_and_never_imported(good, name):
     tree["model"]["config"]["layers"][0]["class"] = name
     path.write_bytes(forged(metadata, json.dumps(tree), arrays))
     modules = set(sys.modules)
-    refused(path, f"unknown class '{name}'")
+    refused(path, f"(unknown|no) class '{name}'")
     assert set(sys.modules) == modules
     tree["model"]["config"]["layers"][0] = {"$": "function", "name": name}
     path.write_bytes(forged(metadata, json.dumps(tree), arrays))
-    refused(path, f"unknown function '{name}'")
+    refused(path, f"(unknown|no) function '{name}'")
 
 
 @pytest.mark.parametrize("units", [10**9, 10**12, 10**30, -5, 0, 2.5, "5", None, [5]])
@@ -558,6 +559,7 @@ def test_constructors_of_registered_classes_may_raise_what_they_like(backend, tm
     refused(path, "cannot be made from this file: ZeroDivisionError: division by zero")
 
 
+@pytest.mark.slow
 def test_memory_is_bounded_by_a_limit_of_the_system(good):
     """The same in a process that may take half a gigabyte more than it has: asking for more would be seen."""
     path, metadata, tree, arrays = good

@@ -224,7 +224,7 @@ def _with_changes(x: Configured, config: Config) -> Config:
     changed = {
         name: now[name]
         for name, value in config.items()
-        if name in now and is_plain(value) and is_plain(now[name]) and not _equal(value, now[name])
+        if name in now and _is_plain(value) and _is_plain(now[name]) and not _equal(value, now[name])
     }
     if changed:
         # An attribute may be something else than the argument of its name: `self.units = 2 * units`.
@@ -236,9 +236,9 @@ def _with_changes(x: Configured, config: Config) -> Config:
     return config
 
 
-def is_plain(x: Any) -> bool:
+def _is_plain(x: Any) -> bool:
     """Whether it is a number, a text or None, or a list or tuple of such."""
-    return isinstance(x, _PLAIN) or (isinstance(x, list | tuple) and all(map(is_plain, x)))
+    return isinstance(x, _PLAIN) or (isinstance(x, list | tuple) and all(map(_is_plain, x)))
 
 
 def _equal(a: Any, b: Any) -> bool:

@@ -87,9 +87,15 @@ def load_model(
         with decoding():
             return _made(content, place, compile)
     except Exception as error:  # constructors of registered classes raise what they like
-        told = f"{error}" if isinstance(error, ValueError | TypeError) else f"{type(error).__name__}: {error}"
-        told = " ".join(told.split())  # what it quotes of the file may have several lines
-        raise ValueError(f"{path}: the model cannot be made from this file: {told:.500}") from error
+        raise ValueError(f"{path}: the model cannot be made from this file: {_told(error)}") from error
+
+
+def _told(error: Exception) -> str:
+    """Return what an error says in one line; what it quotes of the file may have many."""
+    if isinstance(error, KeyError):
+        return f"{error} is missing in a description"
+    text = f"{error}" if isinstance(error, ValueError | TypeError) else f"{type(error).__name__}: {error}"
+    return f"{' '.join(text.split()):.500}"
 
 
 def _made(content: Tree, place: Place, compile: bool) -> Model:

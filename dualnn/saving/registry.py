@@ -32,10 +32,11 @@ def register(name: str | None = None) -> Callable[[T], T]: ...
 def register(name: Any = None) -> Any:
     """Let files name a class or a function of your own, so that models that use it can be saved and loaded.
 
-    A decorator. A layer, loss, metric, optimizer, initializer or schedule that inherits from dualnn's base
-    class needs nothing else: it is made again with the arguments that it was made with. Any other class
-    defines ``get_config``, which returns the arguments of its constructor. The program that loads the model
-    registers the class or function under the same name, most often by importing the module that defines it.
+    A decorator; Keras's word for it is ``register_keras_serializable``. A layer, loss, metric, optimizer,
+    initializer or schedule that inherits from dualnn's base class needs nothing else: it is made again with
+    the arguments that it was made with. Any other class defines ``get_config``, which returns the arguments
+    of its constructor. The program that loads the model registers the class or function under the same name,
+    most often by importing the module that defines it.
 
     Args:
         name: the name in files; by default that of the class or function.
