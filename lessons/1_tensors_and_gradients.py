@@ -14,16 +14,17 @@
 # %% [markdown]
 # # Lesson 1: Tensors, variables, gradients
 #
-# A neural network learns by a simple plan. It makes a guess, measures how wrong the guess is, finds out in which
-# direction each of its numbers would have to move to be a little less wrong, and moves them. Then it does that
-# again, a few thousand times.
+# A neural network learns by a simple plan. It makes a guess, measures how wrong the guess is, finds out in
+# which direction each of its numbers would have to move to be a little less wrong, and moves them. Then it
+# does that again, a few thousand times.
 #
 # In this lesson we carry out that plan by hand. We need three things: **tensors**, which are the numbers;
-# **variables**, which are the numbers that may change; and **gradients**, which say in which direction. With
-# these three we fit a line to points, and draw a border between two clouds of points. There are no layers yet and
-# no `fit`; they come in lesson 2, and after this lesson you will know what they do.
+# **variables**, which are the numbers that may change; and **gradients**, which say in which direction.
+# With these three we fit a line to points, and draw a border between two clouds of points. There are no
+# layers yet and no `fit`; they come in lesson 2, and after this lesson you will know what they do.
 #
-# Everything here runs on PyTorch and on TensorFlow alike. Which of the two does the work is said in one line:
+# Everything here runs on PyTorch and on TensorFlow alike. Which of the two does the work is said in one
+# line:
 
 # %%
 import matplotlib.pyplot as plt
@@ -37,9 +38,10 @@ print(f"This is dualnn {dn.__version__} on {nn.name} {nn.__version__}")
 # %% [markdown]
 # ## 1. Tensors
 #
-# A **tensor** is an array of numbers: a single number (its shape is `()`), a row of numbers (shape `(3,)`), a table
-# (shape `(2, 3)`), a stack of tables, and so on. If you know NumPy's arrays, you know tensors; the difference is
-# that a tensor may live on a graphics card, and that the framework can differentiate what you compute with it.
+# A **tensor** is an array of numbers: a single number (its shape is `()`), a row of numbers (shape `(3,)`),
+# a table (shape `(2, 3)`), a stack of tables, and so on. If you know NumPy's arrays, you know tensors; the
+# difference is that a tensor may live on a graphics card, and that the framework can differentiate what you
+# compute with it.
 
 # %%
 table = nn.asarray([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
@@ -48,9 +50,9 @@ print("shape:", tuple(table.shape))
 print("dtype:", nn.dtype_name(table.dtype))
 
 # %% [markdown]
-# `nn` is a **namespace**: the place where the functions are. Arithmetic is done element by element, `@` is the
-# matrix product, and functions such as `nn.mean` take the axis along which they work. The names are those of the
-# Python array API standard, which NumPy shares.
+# `nn` is a **namespace**: the place where the functions are. Arithmetic is done element by element, `@` is
+# the matrix product, and functions such as `nn.mean` take the axis along which they work. The names are
+# those of the Python array API standard, which NumPy shares.
 
 # %%
 column = nn.asarray([[1.0], [0.0], [-1.0]])
@@ -62,13 +64,14 @@ print("column means: ", nn.to_numpy(nn.mean(table, axis=0)).tolist())
 # %% [markdown]
 # `nn.to_numpy` is the way back: it gives a NumPy array, which matplotlib can draw.
 #
-# One thing to watch: the **dtype**. `float32`, with about seven decimal digits, is what networks usually compute in;
-# NumPy makes `float64` unless it is told otherwise. In these lessons we say `.astype("float32")` when data is made.
+# One thing to watch: the **dtype**. `float32`, with about seven decimal digits, is what networks usually
+# compute in; NumPy makes `float64` unless it is told otherwise. In these lessons we say
+# `.astype("float32")` when data is made.
 #
 # ## 2. Variables
 #
-# A **variable** holds a tensor that may be replaced, in place, by another of the same shape. What a network has
-# learned is what is in its variables.
+# A **variable** holds a tensor that may be replaced, in place, by another of the same shape. What a network
+# has learned is what is in its variables.
 
 # %%
 w = nn.Variable(nn.asarray([1.0, 2.0]))
@@ -79,15 +82,18 @@ print(nn.to_numpy(w))
 # %% [markdown]
 # ## 3. Gradients
 #
-# The derivative $f'(x)$ says how fast $f$ grows when $x$ grows. If $f$ depends on many numbers, there is one such
-# derivative for each of them, and together they are the **gradient**. It points to where $f$ grows fastest; so
-# against the gradient $f$ falls fastest, and that is where a network wants to go with its error.
+# The derivative $f'(x)$ says how fast $f$ grows when $x$ grows. If $f$ depends on many numbers, there is
+# one such derivative for each of them, and together they are the **gradient**. It points to where $f$ grows
+# fastest; so against the gradient $f$ falls fastest, and that is where a network wants to go with its
+# error.
 #
-# Nobody has to differentiate by hand. Every function we can write is made of small steps (a product, a sum, a sine)
-# whose derivatives are known, and the chain rule joins them. A **gradient tape** writes the steps down while they
-# are computed, and then goes through its notes backwards. This is called **automatic differentiation**.
+# Nobody has to differentiate by hand. Every function we can write is made of small steps (a product, a sum,
+# a sine) whose derivatives are known, and the chain rule joins them. A **gradient tape** writes the steps
+# down while they are computed, and then goes through its notes backwards. This is called **automatic
+# differentiation**.
 #
-# Let us take $f(x) = x \sin x$. The product rule gives $f'(x) = \sin x + x \cos x$; the tape should find the same.
+# Let us take $f(x) = x \sin x$. The product rule gives $f'(x) = \sin x + x \cos x$; the tape should find
+# the same.
 
 # %%
 x = nn.Variable(nn.asarray(1.0))
@@ -99,8 +105,8 @@ print("by the tape:  ", slope)
 print("by hand:      ", np.sin(1.0) + 1.0 * np.cos(1.0))
 
 # %% [markdown]
-# A derivative is the slope of the tangent, so we can check it with our eyes. The line below passes through the
-# point with the slope that the tape found.
+# A derivative is the slope of the tangent, so we can check it with our eyes. The line below passes through
+# the point with the slope that the tape found.
 
 # %%
 ORANGE, BLUE, GREEN, GREY = "#E69F00", "#0072B2", "#009E73", "#666666"
@@ -118,13 +124,13 @@ ax.legend(frameon=False)
 plt.show()
 
 # %% [markdown]
-# With several variables the tape gives one gradient for each, of the same shape as the variable. What was computed
-# before the `with` began is not on the tape, and counts as a constant.
+# With several variables the tape gives one gradient for each, of the same shape as the variable. What was
+# computed before the `with` began is not on the tape, and counts as a constant.
 #
 # ## 4. A line through points
 #
-# Now to learning. Here are sixty points. They were made from a line with slope 2 and intercept −1, and then shaken
-# up and down by noise. We pretend that we do not know the line, and want to find it from the points.
+# Now to learning. Here are sixty points. They were made from a line with slope 2 and intercept −1, and then
+# shaken up and down by noise. We pretend that we do not know the line, and want to find it from the points.
 
 # %%
 random = np.random.default_rng(0)
@@ -135,8 +141,8 @@ y_data = (2 * x_data - 1 + noise).astype("float32")
 x, y = nn.asarray(x_data), nn.asarray(y_data)
 
 # %% [markdown]
-# The **model** is a line, $\hat y = w x + b$, with two **parameters**: the slope $w$ and the intercept $b$. Before
-# it has seen anything, it is the line $\hat y = 0$.
+# The **model** is a line, $\hat y = w x + b$, with two **parameters**: the slope $w$ and the intercept $b$.
+# Before it has seen anything, it is the line $\hat y = 0$.
 #
 # The **loss** says how wrong the model is. We take the mean of the squared errors,
 #
@@ -144,8 +150,8 @@ x, y = nn.asarray(x_data), nn.asarray(y_data)
 #
 # Squares make all errors count as positive, and large errors count for more than small ones.
 #
-# **Gradient descent** is the plan from the beginning, in four lines: compute the loss on a tape, ask for the gradient,
-# go a small step against it, repeat. How small a step is, the **learning rate** says.
+# **Gradient descent** is the plan from the beginning, in four lines: compute the loss on a tape, ask for
+# the gradient, go a small step against it, repeat. How small a step is, the **learning rate** says.
 
 # %%
 w, b = nn.Variable(nn.zeros((1, 1))), nn.Variable(nn.zeros((1,)))
@@ -172,9 +178,9 @@ print(f"found:  y = {slope:.3f} x {intercept:+.3f}")
 print("truth:  y = 2.000 x -1.000")
 
 # %% [markdown]
-# The left picture has the points, and the line after 0, 5, 20 and 100 steps. The right one has the loss: it falls
-# fast at first, then slowly, and it does not reach zero. It cannot, because no line passes through all the points; what
-# remains is the noise, whose mean square is about $0.4^2 = 0.16$.
+# The left picture has the points, and the line after 0, 5, 20 and 100 steps. The right one has the loss: it
+# falls fast at first, then slowly, and it does not reach zero. It cannot, because no line passes through
+# all the points; what remains is the noise, whose mean square is about $0.4^2 = 0.16$.
 
 # %%
 fig, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
@@ -202,9 +208,10 @@ right.legend(frameon=False)
 plt.show()
 
 # %% [markdown]
-# The line that was found is close to the true one, but not equal to it. With other sixty points from the same true line we
-# would have found a slightly different one. But is it at least the *best* line for these points? For a line we can
-# say so: minimising a sum of squares leads to a system of linear equations, which has an exact solution.
+# The line that was found is close to the true one, but not equal to it. With other sixty points from the
+# same true line we would have found a slightly different one. But is it at least the *best* line for these
+# points? For a line we can say so: minimising a sum of squares leads to a system of linear equations, which
+# has an exact solution.
 
 # %%
 X = nn.concat([x, nn.ones_like(x)], axis=1)  # one column for the slope, one for the intercept
@@ -214,14 +221,14 @@ print("exact least squares:   ", best)
 print("gradient descent found:", np.array([slope, intercept], dtype="float32"))
 
 # %% [markdown]
-# So why do we not always solve equations? Because the model has only to become a little less simple, and there is no
-# formula any more. Gradient descent does not care.
+# So why do we not always solve equations? Because the model has only to become a little less simple, and
+# there is no formula any more. Gradient descent does not care.
 #
 # ### The landscape
 #
-# The loss is a function of two numbers, $w$ and $b$, so we can draw it like a map: each point is one line, and the
-# colour says how wrong this line is. Gradient descent walks down into the valley, at every point at a right angle to the
-# line of equal height.
+# The loss is a function of two numbers, $w$ and $b$, so we can draw it like a map: each point is one line,
+# and the colour says how wrong this line is. Gradient descent walks down into the valley, at every point at
+# a right angle to the line of equal height.
 
 # %%
 W, B = np.meshgrid(np.linspace(-1, 4, 80), np.linspace(-2.5, 1, 80))
@@ -238,13 +245,14 @@ ax.legend(loc="upper right")
 plt.show()
 
 # %% [markdown]
-# The steps become shorter on the way although the learning rate stays the same: the valley becomes flat, and the step
-# is the learning rate *times the gradient*.
+# The steps become shorter on the way although the learning rate stays the same: the valley becomes flat,
+# and the step is the learning rate *times the gradient*.
 #
 # ### The learning rate
 #
-# Too small, and it takes for ever. Too large, and a step overshoots the valley and lands higher on the other side,
-# then higher still on this side. We try three rates; mind that the axis of the loss is logarithmic.
+# Too small, and it takes for ever. Too large, and a step overshoots the valley and lands higher on the
+# other side, then higher still on this side. We try three rates; mind that the axis of the loss is
+# logarithmic.
 
 # %%
 def descend(learning_rate, steps=60):
@@ -262,9 +270,11 @@ def descend(learning_rate, steps=60):
     return losses
 
 
+descents = {rate: descend(rate) for rate in (0.005, 0.3, 1.05)}
+
 fig, ax = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
 for rate, colour, what in [(0.005, GREY, "too small"), (0.3, GREEN, "good"), (1.05, ORANGE, "too large")]:
-    ax.plot(descend(rate), color=colour, label=f"learning rate {rate}: {what}")
+    ax.plot(descents[rate], color=colour, label=f"learning rate {rate}: {what}")
 ax.set_yscale("log")
 ax.set_xlabel("step")
 ax.set_ylabel("loss (logarithmic)")
@@ -276,8 +286,8 @@ plt.show()
 #
 # ## 5. Two classes
 #
-# Often the question is not *how much*, but *which*: is this mail spam or not, is this cell ill or healthy? Here are two
-# clouds of points in the plane, class 0 and class 1, and they overlap a little.
+# Often the question is not *how much*, but *which*: is this mail spam or not, is this cell ill or healthy?
+# Here are two clouds of points in the plane, class 0 and class 1, and they overlap a little.
 
 # %%
 random = np.random.default_rng(1)
@@ -290,9 +300,10 @@ x, y = nn.asarray(points_2d), nn.asarray(labels)
 print("points:", tuple(x.shape), "  labels:", tuple(y.shape))
 
 # %% [markdown]
-# A **single layer** is nearly our line again: $z = x_1 w_1 + x_2 w_2 + b$, or $z = x\,W + b$ for all points at once.
-# What is new is what happens to $z$, which is called the **logit**. It may be any number, and we want a probability. The
-# **sigmoid** function makes one: it sends large logits near 1, very negative logits near 0, and 0 to one half.
+# A **single layer** is nearly our line again: $z = x_1 w_1 + x_2 w_2 + b$, or $z = x\,W + b$ for all points
+# at once. What is new is what happens to $z$, which is called the **logit**. It may be any number, and we
+# want a probability. The **sigmoid** function makes one: it sends large logits near 1, very negative logits
+# near 0, and 0 to one half.
 
 # %%
 z = np.linspace(-6, 6, 200).astype("float32")
@@ -305,13 +316,14 @@ ax.set_ylabel("probability of class 1")
 plt.show()
 
 # %% [markdown]
-# The loss is new as well. If the model gives the true class the probability $p$, we charge it $-\log p$: nothing for
-# $p = 1$, and more and more as $p$ goes to zero. Being sure and wrong is expensive. This is the **cross-entropy**.
+# The loss is new as well. If the model gives the true class the probability $p$, we charge it $-\log p$:
+# nothing for $p = 1$, and more and more as $p$ goes to zero. Being sure and wrong is expensive. This is the
+# **cross-entropy**.
 #
-# Written directly, it goes wrong for large logits: the sigmoid rounds to exactly 0 or 1, and $\log 0$ is minus infinity.
-# So it is computed from the logit. A little algebra turns $-\log p$ into $\log(1 + e^z) - y z$ for the label $y$, and
-# $\log(1 + e^z)$, the **softplus** function, can be computed safely for any $z$. Compare the two for a point of
-# class 1 with the logit −200:
+# Written directly, it goes wrong for large logits: the sigmoid rounds to exactly 0 or 1, and $\log 0$ is
+# minus infinity. So it is computed from the logit. A little algebra turns $-\log p$ into $\log(1 + e^z) - y
+# z$ for the label $y$, and $\log(1 + e^z)$, the **softplus** function, can be computed safely for any $z$.
+# Compare the two for a point of class 1 with the logit −200:
 
 # %%
 z, label = nn.asarray(-200.0), 1.0
@@ -346,12 +358,12 @@ print(f"loss: from {losses[0]:.3f} to {losses[-1]:.3f}")
 print(f"accuracy: {accuracy:.1%} of the points are on their side")
 
 # %% [markdown]
-# The first loss is $\log 2 \approx 0.693$, and that is no accident: a model that knows nothing says one half to every
-# point, and $-\log \frac12 = \log 2$. It is a good number to remember. If your two-class network begins far above
-# it, something is wrong before training has started.
+# The first loss is $\log 2 \approx 0.693$, and that is no accident: a model that knows nothing says one
+# half to every point, and $-\log \frac12 = \log 2$. It is a good number to remember. If your two-class
+# network begins far above it, something is wrong before training has started.
 #
-# Where the logit is 0, the model cannot decide: this is the **decision boundary**, $x_1 w_1 + x_2 w_2 + b = 0$. That is
-# the equation of a straight line. We colour the plane by the probability.
+# Where the logit is 0, the model cannot decide: this is the **decision boundary**, $x_1 w_1 + x_2 w_2 + b =
+# 0$. That is the equation of a straight line. We colour the plane by the probability.
 
 # %%
 def draw_boundary(ax, probability):
@@ -374,19 +386,20 @@ fig.colorbar(colours, label="probability of class 1")
 plt.show()
 
 # %% [markdown]
-# The black line is the boundary, and the colours on both sides say how sure the model is. Near the boundary it is
-# not, and rightly so: the clouds overlap there. No matter how long we train a single layer, the boundary stays straight.
-# Lesson 2 bends it.
+# The black line is the boundary, and the colours on both sides say how sure the model is. Near the boundary
+# it is not, and rightly so: the clouds overlap there. No matter how long we train a single layer, the
+# boundary stays straight. Lesson 2 bends it.
 #
 # ## 6. Minibatches
 #
-# So far each step has looked at all points. With 300 points that is fine; with 300 million it is not. And it is
-# wasteful: to know roughly which way is down, a few points are enough. So one takes a small random sample, a **minibatch**,
-# makes a step, takes the next one, until all points have been seen. That is one **epoch**. Then the points are
-# shuffled, and the next epoch begins. This is **stochastic gradient descent**, SGD.
+# So far each step has looked at all points. With 300 points that is fine; with 300 million it is not. And
+# it is wasteful: to know roughly which way is down, a few points are enough. So one takes a small random
+# sample, a **minibatch**, makes a step, takes the next one, until all points have been seen. That is one
+# **epoch**. Then the points are shuffled, and the next epoch begins. This is **stochastic gradient
+# descent**, SGD.
 #
-# We go back to the line and its map, and walk down twice: with all 60 points in each step, and with 6 of them. Both
-# see every point thirty times.
+# We go back to the line and its map, and walk down twice: with all 60 points in each step, and with 6 of
+# them. Both see every point thirty times.
 
 # %%
 x_line, y_line = nn.asarray(x_data), nn.asarray(y_data)
@@ -440,13 +453,15 @@ right.legend(frameon=False)
 plt.show()
 
 # %% [markdown]
-# The black walk is smooth and has done 30 steps; the orange one staggers, but it has done 300, for about the same
-# amount of computing, and is down in the valley after a few epochs. Once there it never rests: every minibatch
-# has a slightly different idea of where the lowest point is. A smaller learning rate towards the end calms it.
+# The black walk is smooth and has done 30 steps; the orange one staggers, but it has done 300, for about
+# the same amount of computing, and is down in the valley after a few epochs. Once there it never rests:
+# every minibatch has a slightly different idea of where the lowest point is. A smaller learning rate
+# towards the end calms it.
 #
 # ## What to take along
 #
-# * A **tensor** is an array; a **variable** is one that may change; a **tape** records a computation and gives gradients.
+# * A **tensor** is an array; a **variable** is one that may change; a **tape** records a computation and
+#   gives gradients.
 # * Learning means: a **model** with parameters, a **loss**, and steps against the **gradient**.
 # * The **learning rate** has to be found by looking. Too large shows at once, too small shows as patience.
 # * For numbers take the **squared error**, for classes the **cross-entropy** of **logits**.
@@ -455,30 +470,35 @@ plt.show()
 # ### Questions to think about
 #
 # 1. Why do we walk against the gradient of the *loss* and not of the *accuracy*?
-# 2. The points of section 4 were made with noise of 0.4. What would the final loss be without noise? And the best slope?
-# 3. What happens to the decision boundary if all weights and the bias are doubled? And to the probabilities?
+# 2. The points of section 4 were made with noise of 0.4. What would the final loss be without noise? And
+#    the best slope?
+# 3. What happens to the decision boundary if all weights and the bias are doubled? And to the
+#    probabilities?
 #
 # ### Exercises
 #
-# 1. Replace the squared error of section 4 by the mean *absolute* error, `nn.mean(nn.abs(...))`. Then move a single
-#    point far away (`y_data[0] = 30`) and fit both. Which line cares more?
+# 1. Replace the squared error of section 4 by the mean *absolute* error, `nn.mean(nn.abs(...))`. Then move
+#    a single point far away (`y_data[0] = 30`) and fit both. Which line cares more?
 # 2. Fit a parabola: give the model a third parameter for $x^2$. Which lines have to change?
 # 3. In section 6, multiply the learning rate by 0.9 after each epoch. What becomes of the staggering?
 #
 # <details><summary><b>Answers</b></summary>
 #
-# **Questions.** 1. The accuracy is a staircase: a small change of the weights moves no point across the boundary, so its
-# gradient is zero nearly everywhere, and says nothing about where to go. 2. Zero, and exactly 2: without noise the line
-# fits all points. 3. The boundary stays where it is, as $2z = 0$ where $z = 0$; the probabilities go towards 0 and 1. The
-# model becomes surer of the same decisions.
+# **Questions.** 1. The accuracy is a staircase: a small change of the weights moves no point across the
+# boundary, so its gradient is zero nearly everywhere, and says nothing about where to go. 2. Zero, and
+# exactly 2: without noise the line fits all points. 3. The boundary stays where it is, as $2z = 0$ where $z
+# = 0$; the probabilities go towards 0 and 1. The model becomes surer of the same decisions.
 #
-# **Exercise 1.** The line of the squared error runs towards the far point, whose error of 30 counts 900; the line of the
-# absolute error hardly moves, as its gradient for each point is just a sign. Such a loss is called *robust*.
+# **Exercise 1.** The line of the squared error runs towards the far point, whose error of 30 counts 900;
+# the line of the absolute error hardly moves, as its gradient for each point is just a sign. Such a loss is
+# called *robust*.
 #
-# **Exercise 2.** Only the model: `x @ w + b` becomes `nn.concat([x, x**2], axis=1) @ w + b`, with `w` of shape `(2, 1)`.
-# The loop stays as it is. For the model to be linear *in its parameters* it need not be a straight line.
+# **Exercise 2.** Only the model: `x @ w + b` becomes `nn.concat([x, x**2], axis=1) @ w + b`, with `w` of
+# shape `(2, 1)`. The loop stays as it is. For the model to be linear *in its parameters* it need not be a
+# straight line.
 #
-# **Exercise 3.** It dies down: the steps become shorter, and the walk ends near the lowest point instead of around it.
-# This is a *learning-rate schedule*. Decrease too fast, and the walk stops before it has arrived.
+# **Exercise 3.** It dies down: the steps become shorter, and the walk ends near the lowest point instead of
+# around it. This is a *learning-rate schedule*. Decrease too fast, and the walk stops before it has
+# arrived.
 #
 # </details>

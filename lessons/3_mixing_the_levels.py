@@ -14,14 +14,16 @@
 # %% [markdown]
 # # Lesson 3: Mixing the levels
 #
-# Lesson 1 was the low level: tensors, a tape, a loop of our own. Lesson 2 was the high level: layers and `fit`. You do
-# not have to choose. What is written at one level can be used at the other, in both directions:
+# Lesson 1 was the low level: tensors, a tape, a loop of our own. Lesson 2 was the high level: layers and
+# `fit`. You do not have to choose. What is written at one level can be used at the other, in both
+# directions:
 #
 # * a **layer of your own**, written with tensors, in a network that `fit` trains;
 # * a **network of layers**, in a loop of your own with a tape.
 #
-# The first is for ideas that no ready-made layer has. The second is for trainings that `fit` cannot imagine: at
-# the end of this lesson a network solves a differential equation without having seen a single solution.
+# The first is for ideas that no ready-made layer has. The second is for trainings that `fit` cannot
+# imagine: at the end of this lesson a network solves a differential equation without having seen a single
+# solution.
 
 # %%
 # %matplotlib inline
@@ -38,8 +40,8 @@ print(f"This is dualnn {dn.__version__} on {nn.name} {nn.__version__}")
 # %% [markdown]
 # ## 1. A layer of your own
 #
-# A hidden unit of a dense layer cuts the plane with a straight line. Some things are round, though. Here is a class that
-# sits in the middle of the other one, and on two sides of it.
+# A hidden unit of a dense layer cuts the plane with a straight line. Some things are round, though. Here is
+# a class that sits in the middle of the other one, and on two sides of it.
 
 # %%
 random = np.random.default_rng(0)
@@ -49,15 +51,16 @@ distance = np.sqrt(((x[:, None] - centres) ** 2).sum(axis=-1)).min(axis=1)
 y = (distance < 0.8).astype(int)
 
 # %% [markdown]
-# We want units that each have a *place* in the plane, and that answer the more loudly the nearer a point is:
+# We want units that each have a *place* in the plane, and that answer the more loudly the nearer a point
+# is:
 #
 # $$ \varphi_k(x) = \exp\left(-\frac{\lVert x - c_k \rVert^2}{2 s_k^2}\right). $$
 #
 # Such a unit is called a **radial basis function**. Its centre $c_k$ and its width $s_k$ are to be learned.
 #
-# A layer of your own has three parts. `__init__` keeps the settings. `build` makes the weights, when the shape of the
-# input is known. `call` computes the output from the input, in tensors, and `self.nn` is the namespace for it. There is nothing
-# about gradients: whatever `call` computes, the tape can differentiate.
+# A layer of your own has three parts. `__init__` keeps the settings. `build` makes the weights, when the
+# shape of the input is known. `call` computes the output from the input, in tensors, and `self.nn` is the
+# namespace for it. There is nothing about gradients: whatever `call` computes, the tape can differentiate.
 
 # %%
 class RadialBasis(dn.Layer):
@@ -83,9 +86,9 @@ class RadialBasis(dn.Layer):
 
 
 # %% [markdown]
-# Two details are worth a look. The width must be positive, and gradient descent knows no bounds; so we learn its *logarithm*,
-# which may be anything. And the initial centres are drawn by `add_weight`, from the seed of the model: so they are the
-# same on both backends.
+# Two details are worth a look. The width must be positive, and gradient descent knows no bounds; so we
+# learn its *logarithm*, which may be anything. And the initial centres are drawn by `add_weight`, from the
+# seed of the model: so they are the same on both backends.
 #
 # In a network it is a layer like any other:
 
@@ -104,8 +107,8 @@ print(f"accuracy: {model.evaluate(x, y[:, None])[1]:.1%}")
 
 # %% [markdown]
 # A weight of which one knows the meaning can be drawn. The circles below are the units, with their centres
-# and widths after the training; a thin line leads to each from where its centre was after the first epoch. The sign is that of its
-# weight in the last layer, the voice it has for class 1.
+# and widths after the training; a thin line leads to each from where its centre was after the first epoch.
+# The sign is that of its weight in the last layer, the voice it has for class 1.
 
 # %%
 centres_found, log_widths = model.layers[0].get_weights()
@@ -122,21 +125,22 @@ ax.scatter(*x[y == 1].T, s=9, color=BLUE)
 for start, centre, log_width, voice in zip(before, centres_found, log_widths, voices, strict=True):
     ax.plot(*zip(start, centre, strict=True), color="black", linewidth=0.7)
     ax.add_patch(plt.Circle(centre, np.exp(log_width), fill=False, color=GREY, linewidth=1.2))
-    sign = "+" if voice > 0 else "−"
+    sign = "+" if voice > 0 else "\N{MINUS SIGN}"
     ax.text(*centre, sign, ha="center", va="center", fontsize=16, fontweight="bold", clip_on=True)
 ax.set(xlim=(-2.6, 2.6), ylim=(-2.6, 2.6), aspect="equal", xlabel="$x_1$", ylabel="$x_2$")
 plt.show()
 
 # %% [markdown]
-# Units have wandered to where they are of use: one sits in each disc and says plus, and some others say minus outside. A
-# dense layer would have had to approach the two discs with many straight lines.
+# Units have wandered to where they are of use: one sits in each disc and says plus, and some others say
+# minus outside. A dense layer would have had to approach the two discs with many straight lines.
 #
 # ## 2. A network in a loop of your own
 #
-# Now the other direction. A model is also a function: `model(x)` maps tensors to tensors, and `model.trainable_variables`
-# is the list of all that can be learned. That is all that a tape needs.
+# Now the other direction. A model is also a function: `model(x)` maps tensors to tensors, and
+# `model.trainable_variables` is the list of all that can be learned. That is all that a tape needs.
 #
-# Let us write down what `fit` does. An optimizer has a method `apply`, which does one step on the variables.
+# Let us write down what `fit` does. An optimizer has a method `apply`, which does one step on the
+# variables.
 
 # %%
 def layers():
@@ -163,8 +167,9 @@ for _ in range(30):
     own.append(total)
 
 # %% [markdown]
-# `training=True` tells layers such as dropout that this is not yet serious. For comparison the same with `fit`; it starts
-# from other weights and shuffles in another order, so the curves resemble each other and are not the same.
+# `training=True` tells layers such as dropout that this is not yet serious. For comparison the same with
+# `fit`; it starts from other weights and shuffles in another order, so the curves resemble each other and
+# are not the same.
 
 # %%
 twin = layers()
@@ -179,9 +184,9 @@ ax.legend(frameon=False)
 plt.show()
 
 # %% [markdown]
-# If your loop does nothing else than this, take `fit`: it has the progress bar, the validation and the callbacks,
-# and it compiles the loop, so that it is faster. A loop of your own is for the cases in which the loss is something
-# that `fit` knows nothing of. Here is such a case.
+# If your loop does nothing else than this, take `fit`: it has the progress bar, the validation and the
+# callbacks, and it compiles the loop, so that it is faster. A loop of your own is for the cases in which
+# the loss is something that `fit` knows nothing of. Here is such a case.
 #
 # ## 3. A network that solves an equation
 #
@@ -189,15 +194,17 @@ plt.show()
 #
 # $$ u'(t) = -2\,t\,u(t), \qquad u(0) = 1 . $$
 #
-# We let a network *be* the function: it takes $t$ and gives $u(t)$. There are no examples of what it should give. But we can
-# check whether it obeys the equation! If we know the derivative of the network by its *input*, then
+# We let a network *be* the function: it takes $t$ and gives $u(t)$. There are no examples of what it should
+# give. But we can check whether it obeys the equation! If we know the derivative of the network by its
+# *input*, then
 #
 # $$ L = \frac1n \sum_i \left( u'(t_i) + 2\,t_i\,u(t_i) \right)^2 + \left( u(0) - 1 \right)^2 $$
 #
-# says how badly it does not. When this loss is zero, the equation holds. This idea is called a **physics-informed network**.
+# says how badly it does not. When this loss is zero, the equation holds. This idea is called a
+# **physics-informed network**.
 #
-# The derivative by the input comes from a tape, and the gradient by the weights from a tape around it: a derivative of a
-# derivative. Tapes nest.
+# The derivative by the input comes from a tape, and the gradient by the weights from a tape around it: a
+# derivative of a derivative. Tapes nest.
 
 # %%
 u = dn.Sequential([
@@ -232,8 +239,8 @@ for step in range(steps + 1):
     losses.append(float(nn.to_numpy(loss)))
 
 # %% [markdown]
-# The function $e^{-t^2}$ has the derivative $-2t\,e^{-t^2}$ and the value 1 at zero, so it is the solution. The
-# network was never told.
+# The function $e^{-t^2}$ has the derivative $-2t\,e^{-t^2}$ and the value 1 at zero, so it is the solution.
+# The network was never told.
 
 # %%
 times = nn.to_numpy(t)[:, 0]
@@ -252,16 +259,17 @@ plt.show()
 print(f"largest error: {np.abs(snapshots[steps] - exact).max():.4f}")
 
 # %% [markdown]
-# At first the network is any curve. After 30 steps it has a hump in the right place, since at $t = 0$ the equation asks for
-# a slope of zero and the initial value for height one. After 100 steps it takes a good eye to tell it from the solution.
+# At first the network is any curve. After 30 steps it has a hump in the right place, since at $t = 0$ the
+# equation asks for a slope of zero and the initial value for height one. After 100 steps it takes a good
+# eye to tell it from the solution.
 #
 # ## 4. In between
 #
 # There are smaller ways to mix the levels, too.
 #
-# **A loss of your own** is a function of the targets and the predictions. Here is one that punishes guesses that are too
-# low nine times as much as guesses that are too high. The best guess is then not the mean but a value that nine out of ten
-# points stay below, a **quantile**.
+# **A loss of your own** is a function of the targets and the predictions. Here is one that punishes guesses
+# that are too low nine times as much as guesses that are too high. The best guess is then not the mean but
+# a value that nine out of ten points stay below, a **quantile**.
 
 # %%
 def pinball(share):
@@ -294,11 +302,12 @@ ax.legend(frameon=False)
 plt.show()
 
 # %% [markdown]
-# The middle curve follows the points; the outer two say how far they scatter, and that they scatter more on the right.
+# The middle curve follows the points; the outer two say how far they scatter, and that they scatter more on
+# the right.
 #
-# **A callback** is code of your own that `fit` calls as it goes, after each epoch, say. And `model.native` is the model as the
-# framework's own kind of module, over the very same weights: what you find for PyTorch or TensorFlow on the net
-# can be used with it.
+# **A callback** is code of your own that `fit` calls as it goes, after each epoch, say. And `model.native`
+# is the model as the framework's own kind of module, over the very same weights: what you find for PyTorch
+# or TensorFlow on the net can be used with it.
 
 # %%
 print(type(model.native).__mro__[1])
@@ -309,35 +318,39 @@ print(nn.to_numpy(output).ravel(), "=", model.predict(line[:2]).ravel())
 # ## What to take along
 #
 # * A **layer of your own**: `__init__` for settings, `build` for weights, `call` for the computation.
-# * A **loop of your own**: `model(x, training=True)` on a tape, the gradient by `model.trainable_variables`,
-#   `optimizer.apply`.
+# * A **loop of your own**: `model(x, training=True)` on a tape, the gradient by
+#   `model.trainable_variables`, `optimizer.apply`.
 # * Anything that can be computed from tensors can be a loss, even a derivative of the network.
 #
 # ### Questions to think about
 #
 # 1. Why does `RadialBasis` make its weights in `build` and not in `__init__`?
 # 2. What would happen in section 3 without the term $(u(0) - 1)^2$?
-# 3. Could the radial units of section 1 be replaced by a formula on the inputs, so that `Dense` alone is enough?
+# 3. Could the radial units of section 1 be replaced by a formula on the inputs, so that `Dense` alone is
+#    enough?
 #
 # ### Exercises
 #
 # 1. Start section 1 with 2 radial units instead of 6. Is it always enough? Try several seeds.
-# 2. Solve $u'(t) = \cos(t)$ with $u(0) = 0$ by changing two lines of section 3. Which function must come out?
-# 3. Write a layer `Scale` with one weight per feature, which multiplies its input by it. What should the weights be at first?
+# 2. Solve $u'(t) = \cos(t)$ with $u(0) = 0$ by changing two lines of section 3. Which function must come
+#    out?
+# 3. Write a layer `Scale` with one weight per feature, which multiplies its input by it. What should the
+#    weights be at first?
 #
 # <details><summary><b>Answers</b></summary>
 #
-# **Questions.** 1. The shape of the centres depends on the number of features, which is known only when data come. 2. The
-# function $u = 0$ obeys the equation perfectly, and so does every multiple of $e^{-t^2}$; the network would settle for
-# one of them. 3. Yes, if the centres are known: $\lVert x - c\rVert^2$ is a feature like any other. But to know them one
-# has to look at the data; the layer finds them itself.
+# **Questions.** 1. The shape of the centres depends on the number of features, which is known only when
+# data come. 2. The function $u = 0$ obeys the equation perfectly, and so does every multiple of $e^{-t^2}$;
+# the network would settle for one of them. 3. Yes, if the centres are known: $\lVert x - c\rVert^2$ is a
+# feature like any other. But to know them one has to look at the data; the layer finds them itself.
 #
-# **Exercise 1.** It is when each unit finds its own disc; then the picture is as good as a picture can be. From an unlucky
-# start both run to the same disc. With more units than needed, some are always near.
+# **Exercise 1.** It is when each unit finds its own disc; then the picture is as good as a picture can be.
+# From an unlucky start both run to the same disc. With more units than needed, some are always near.
 #
-# **Exercise 2.** The residual becomes `slope - nn.cos(t)`, and the initial value `u(zero)`. It must be $\sin t$.
+# **Exercise 2.** The residual becomes `slope - nn.cos(t)`, and the initial value `u(zero)`. It must be
+# $\sin t$.
 #
-# **Exercise 3.** Ones, so that the layer does nothing before it has learned: `self.add_weight((features,), "ones")` in
-# `build`, `return x * self.scale` in `call`.
+# **Exercise 3.** Ones, so that the layer does nothing before it has learned: `self.add_weight((features,),
+# "ones")` in `build`, `return x * self.scale` in `call`.
 #
 # </details>

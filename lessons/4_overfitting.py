@@ -14,13 +14,13 @@
 # %% [markdown]
 # # Lesson 4: Overfitting
 #
-# A pupil who learns last year's exam by heart gets every question of last year's exam right. In this year's exam he fails.
-# He has not learned the subject; he has learned the questions.
+# A pupil who learns last year's exam by heart gets every question of last year's exam right. In this year's
+# exam he fails. He has not learned the subject; he has learned the questions.
 #
-# Networks do the same, and they are tempted more than pupils are, as they are rewarded for nothing else: training *is* getting
-# the known questions right. In this lesson we watch how it happens. We shall see that it depends on four
-# things, and vary one after the other: how **complex** the model is, **how many** data there are, how **noisy** they are, and how
-# **long** one trains.
+# Networks do the same, and they are tempted more than pupils are, as they are rewarded for nothing else:
+# training *is* getting the known questions right. In this lesson we watch how it happens. We shall see that
+# it depends on four things, and vary one after the other: how **complex** the model is, **how many** data
+# there are, how **noisy** they are, and how **long** one trains.
 
 # %%
 # %matplotlib inline
@@ -36,7 +36,8 @@ print(f"This is dualnn {dn.__version__} on {nn.name} {nn.__version__}")
 # %% [markdown]
 # ## 1. Five points
 #
-# There is a line, $y = 0.5 + x$. Somebody measures five points of it, not very exactly. We get the points, but not the line.
+# There is a line, $y = 0.5 + x$. Somebody measures five points of it, not very exactly. We get the points,
+# but not the line.
 
 # %%
 def measure(n, seed, noise=0.3):
@@ -50,13 +51,14 @@ x, y = measure(5, seed=2)
 x_new, y_new = measure(200, seed=0)
 
 # %% [markdown]
-# Two models compete. The first is a line, with 2 parameters. The second is a polynomial of degree 6, with 7 parameters: a constant,
-# a multiple of $x$, of $x^2$, and so on up to $x^6$. It *contains* the line (five of the parameters zero), so surely it
-# cannot be worse?
+# Two models compete. The first is a line, with 2 parameters. The second is a polynomial of degree 6, with 7
+# parameters: a constant, a multiple of $x$, of $x^2$, and so on up to $x^6$. It *contains* the line (five
+# of the parameters zero), so surely it cannot be worse?
 #
-# The powers of $x$ are not a good set to work with; $x^4$ and $x^6$ look nearly alike. We take mixtures of them that
-# are as different as can be, the **Chebyshev polynomials** $T_0 = 1$, $T_1 = x$, and $T_{k+1} = 2x\,T_k - T_{k-1}$. On
-# $[-1, 1]$ each swings between −1 and 1, and the sums of the first seven are exactly the polynomials of degree 6.
+# The powers of $x$ are not a good set to work with; $x^4$ and $x^6$ look nearly alike. We take mixtures of
+# them that are as different as can be, the **Chebyshev polynomials** $T_0 = 1$, $T_1 = x$, and $T_{k+1} =
+# 2x\,T_k - T_{k-1}$. On $[-1, 1]$ each swings between −1 and 1, and the sums of the first seven are exactly
+# the polynomials of degree 6.
 
 # %%
 def chebyshev(x, degree):
@@ -75,10 +77,10 @@ ax.set(xlabel="x", title="$T_0$ to $T_6$")
 plt.show()
 
 # %% [markdown]
-# Both models are linear in their parameters, so the best ones need no gradient descent: `nn.linalg.pinv`, the
-# pseudoinverse, solves the least-squares problem. For the line this is what we did in lesson 1. The curve has more parameters
-# than there are points; then many curves pass exactly through all five, and the pseudoinverse takes, among these, the
-# one with the smallest parameters.
+# Both models are linear in their parameters, so the best ones need no gradient descent: `nn.linalg.pinv`,
+# the pseudoinverse, solves the least-squares problem. For the line this is what we did in lesson 1. The
+# curve has more parameters than there are points; then many curves pass exactly through all five, and the
+# pseudoinverse takes, among these, the one with the smallest parameters.
 
 # %%
 def best_parameters(x, y, degree):
@@ -109,17 +111,18 @@ ax.legend(frameon=False, loc="upper left")
 plt.show()
 
 # %% [markdown]
-# The curve hits all five points; its error there is zero. The line misses every one. And the line is by far the better model,
-# as the new points show: where no point holds it, the curve swings wherever it likes.
+# The curve hits all five points; its error there is zero. The line misses every one. And the line is by far
+# the better model, as the new points show: where no point holds it, the curve swings wherever it likes.
 #
-# The error on the data that one has trained on is called the **training error**. The error on data that were set aside is
-# the **validation error**. The whole lesson is about these two, and in one sentence: *the training error says
-# how well the model remembers, the validation error how well it has understood.*
+# The error on the data that one has trained on is called the **training error**. The error on data that
+# were set aside is the **validation error**. The whole lesson is about these two, and in one sentence: *the
+# training error says how well the model remembers, the validation error how well it has understood.*
 #
 # ### And by training?
 #
-# Is this a trick of the closed formula? We put the polynomials into a layer of our own, as in lesson 3, and `fit` the seven parameters by
-# plain gradient descent that starts from zero. (The constant $T_0$ is the bias of the dense layer.)
+# Is this a trick of the closed formula? We put the polynomials into a layer of our own, as in lesson 3, and
+# `fit` the seven parameters by plain gradient descent that starts from zero. (The constant $T_0$ is the
+# bias of the dense layer.)
 
 # %%
 class Chebyshev(dn.Layer):
@@ -142,12 +145,12 @@ def polynomial(degree, optimizer):
 
 
 model = polynomial(6, dn.optimizers.SGD(0.4))
-snapshots, validation = {}, []
+snapshots, new_errors = {}, []
 for first, last in [(0, 3), (3, 30), (30, 500)]:
     history = model.fit(
         x, y, initial_epoch=first, epochs=last, batch_size=5, validation_data=(x_new, y_new), seed=0
     )
-    validation += history.history["val_loss"]
+    new_errors += history.history["val_loss"]
     snapshots[last] = model.predict(between)
 
 # %%
@@ -159,22 +162,23 @@ left.plot(x, y, "o", color="black", markersize=7)
 left.set(xlabel="x", ylabel="y", ylim=(-2.2, 3.2))
 left.legend(frameon=False, loc="upper left")
 
-right.plot(range(1, 501), validation, color=BLUE)
-best = int(np.argmin(validation))
-right.plot(best + 1, validation[best], "o", color=BLUE)
-right.annotate(f"best: step {best + 1}", (best + 1, validation[best]), (best + 3, 0.6 * validation[best]))
+right.plot(range(1, 501), new_errors, color=BLUE)
+best = int(np.argmin(new_errors))
+right.plot(best + 1, new_errors[best], "o", color=BLUE)
+right.annotate(f"best: step {best + 1}", (best + 1, new_errors[best]), (best + 3, 0.6 * new_errors[best]))
 right.set(xlabel="step", ylabel="error on the new points", xscale="log", ylim=(0, None))
 plt.show()
 
 # %% [markdown]
-# No trick: gradient descent from zero goes to the same curve. But see how it gets there. After three steps the curve is
-# smooth and quite good. Only then does it begin to bend itself through the points, and the error on the new points, which had
-# fallen, rises for the rest of the training. Keep this picture in mind; we come back to it in section 5.
+# No trick: gradient descent from zero goes to the same curve. But see how it gets there. After three steps
+# the curve is smooth and quite good. Only then does it begin to bend itself through the points, and the
+# error on the new points, which had fallen, rises for the rest of the training. Keep this picture in mind;
+# we come back to it in section 5.
 #
 # ## 2. Complexity
 #
-# How many parameters are right, then? Two was right because the truth was a line. Let the truth now be a wave, $\sin 3x$, and
-# let us have twenty points of it.
+# How many parameters are right, then? Two was right because the truth was a line. Let the truth now be a
+# wave, $\sin 3x$, and let us have twenty points of it.
 
 # %%
 def wave(n, seed, noise=0.3):
@@ -199,9 +203,9 @@ axes[0].legend(frameon=False)
 plt.show()
 
 # %% [markdown]
-# On the left the model is too simple: it cannot bend as the truth does, and is wrong even on its own points. That is
-# **underfitting**. On the right it is too complex, and follows every accident of the noise. That is **overfitting**. In the middle
-# it is about right.
+# On the left the model is too simple: it cannot bend as the truth does, and is wrong even on its own
+# points. That is **underfitting**. On the right it is too complex, and follows every accident of the noise.
+# That is **overfitting**. In the middle it is about right.
 #
 # In reality nobody draws the truth for us. But we can always set data aside and measure.
 # `dn.diagnostics.validation_curve` trains one model for each value of a setting, and measures both errors.
@@ -220,14 +224,15 @@ complexity = dn.diagnostics.validation_curve(
 dn.plots.validation_curve(complexity)
 
 # %% [markdown]
-# This is the most important picture of the lesson. The training error only falls: more parameters can always do what fewer
-# could. The validation error falls, and then rises again. To the left of its lowest point the model underfits, to the
-# right it overfits. If you had only the training error, you would choose the worst model of all and be proud of it.
+# This is the most important picture of the lesson. The training error only falls: more parameters can
+# always do what fewer could. The validation error falls, and then rises again. To the left of its lowest
+# point the model underfits, to the right it overfits. If you had only the training error, you would choose
+# one of the worst, and be proud of it.
 #
 # ### Bias and variance
 #
-# Why does the error rise? Imagine that the measurement is repeated many times, each time with new noise, and a model
-# is fitted each time. We can do that: 300 times, always at the same 15 places.
+# Why does the error rise? Imagine that the measurement is repeated many times, each time with new noise,
+# and a model is fitted each time. We can do that: 300 times, always at the same 15 places.
 
 # %%
 places = np.linspace(-1, 1, 15)[:, None]
@@ -247,10 +252,10 @@ axes[0].legend(frameon=False, loc="upper left")
 plt.show()
 
 # %% [markdown]
-# The lines on the left agree with each other, and are wrong together: their mean is far from the truth. This
-# distance is the **bias**. The curves on the right are right in the mean, but each single one is wrong in its own way. Their
-# scatter is the **variance**. We only ever get one of them, so both count, and the mean squared error for new
-# measurements is exactly
+# The lines on the left agree with each other, and are wrong together: their mean is far from the truth.
+# This distance is the **bias**. The curves on the right are right in the mean, but each single one is wrong
+# in its own way. Their scatter is the **variance**. We only ever get one of them, so both count, and the
+# mean squared error for new measurements is exactly
 #
 # $$ \text{error} = \text{bias}^2 + \text{variance} + \text{noise}. $$
 
@@ -271,13 +276,15 @@ ax.legend(frameon=False)
 plt.show()
 
 # %% [markdown]
-# With the degree the bias goes and the variance comes. The noise stays: $0.3^2 = 0.09$ is what no model can get rid of. For a model
-# without a closed formula, `dn.diagnostics.bias_variance` measures the same by training it again and again.
+# With the degree the bias goes and the variance comes. The noise stays: $0.3^2 = 0.09$ is what no model can
+# get rid of. For a model without a closed formula, `dn.diagnostics.bias_variance` measures the same by
+# training it again and again.
 #
 # ## 3. The number of samples
 #
-# If the curve swings because no points hold it, more points should help. `dn.diagnostics.learning_curve` trains on more and more
-# of the data. We let it do so with a polynomial of degree 6, and with one of degree 1, which is too simple for the wave.
+# If the curve swings because no points hold it, more points should help. `dn.diagnostics.learning_curve`
+# trains on more and more of the data. We let it do so with a polynomial of degree 6, and with one of degree
+# 1, which is too simple for the wave.
 
 # %%
 x, y = wave(128, seed=3)
@@ -299,9 +306,10 @@ figure.axes[0].set_ylim(0, 0.6)
 figure
 
 # %% [markdown]
-# With 8 points the 7-parameter curve overfits badly: a small training error, a large validation error. As the points become more, the
-# two errors move towards each other. The training error *rises*, since more points are harder to please; the
-# validation error falls, since more points are harder to fool. Both end near the noise, 0.09. And now the line:
+# With 8 points the 7-parameter curve overfits badly: a small training error, a large validation error. As
+# the points become more, the two errors move towards each other. The training error *rises*, since more
+# points are harder to please; the validation error falls, since more points are harder to fool. Both end
+# near the noise, 0.09. And now the line:
 
 # %%
 figure = dn.plots.learning_curve(curves[1])
@@ -309,15 +317,16 @@ figure.axes[0].set_ylim(0, 0.6)
 figure
 
 # %% [markdown]
-# Here the curves meet as well, and early, but at a bad value. More data do not help a model that is too simple.
+# Here the curves meet as well, and early, but at a bad value. More data do not help a model that is too
+# simple.
 #
-# So a learning curve tells you what to do. **A gap between the curves: get more data, or a simpler model. No gap, but a bad
-# value: take a more complex model.**
+# So a learning curve tells you what to do. **A gap between the curves: get more data, or a simpler model.
+# No gap, but a bad value: take a more complex model.**
 #
 # ## 4. The noise
 #
-# Back to the line as the truth, and to our first two models, with ten points. This time we turn up the noise. For each
-# strength we measure 500 times and take the mean of the errors.
+# Back to the line as the truth, and to our first two models, with ten points. This time we turn up the
+# noise. For each strength we measure 500 times and take the mean of the errors.
 
 # %%
 places = np.linspace(-1, 1, 10)[:, None]
@@ -342,23 +351,25 @@ ax.legend(frameon=False)
 plt.show()
 
 # %% [markdown]
-# Without noise both models are perfect: there is nothing wrong to be learned. The stronger the noise, the wider
-# the gap, and for the curve it opens more than three times as fast. This can be calculated: with $n$ points and $p$
-# parameters the training error is $\sigma^2 (1 - p/n)$ and the error on new measurements at the same places $\sigma^2 (1 + p/n)$.
-# Every parameter swallows its share of the noise, and hands it out again with the wrong sign.
+# Without noise both models are perfect: there is nothing wrong to be learned. The stronger the noise, the
+# wider the gap, and for the curve it opens more than three times as fast. This can be calculated: with $n$
+# points and $p$ parameters the training error is $\sigma^2 (1 - p/n)$ and the error on new measurements at
+# the same places $\sigma^2 (1 + p/n)$. Every parameter swallows its share of the noise, and hands it out
+# again with the wrong sign.
 
 # %%
 for degree in (1, 6):
     p, n = degree + 1, 10
     found = errors[degree, "training"][-1], errors[degree, "validation"][-1]
-    print(f"{p} parameters: {found[0]:.3f} and {found[1]:.3f}; calculated {1 - p / n:.1f} and {1 + p / n:.1f}")
+    calculated = f"calculated {1 - p / n:.1f} and {1 + p / n:.1f}"
+    print(f"{p} parameters: {found[0]:.3f} and {found[1]:.3f}; {calculated}")
 
 # %% [markdown]
 # ## 5. The epochs, and the moment to stop
 #
-# The fourth cause is patience. We have seen it in section 1: the error on new points first fell and then rose, while the
-# training went on. With networks it is no different. Here is the large network of lesson 2, and forty noisy points of the two
-# moons; the validation data are 500 other points.
+# The fourth cause is patience. We have seen it in section 1: the error on new points first fell and then
+# rose, while the training went on. With networks it is no different. Here is the large network of lesson 2,
+# and forty noisy points of the two moons; the validation data are 500 other points.
 
 # %%
 def moons(n, noise, seed):
@@ -397,18 +408,18 @@ history = patient.fit(x, y, epochs=200, batch_size=40, validation_data=validatio
 dn.plots.overfitting(history)
 
 # %% [markdown]
-# The two curves go down together, then part. At the lowest point of the validation curve the network has learned what
-# there was to be learned; from there on it learns the forty points by heart. `dn.diagnostics.overfitting` says the same in words, and
-# can be asked in a program:
+# The two curves go down together, then part. At the lowest point of the validation curve the network has
+# learned what there was to be learned; from there on it learns the forty points by heart.
+# `dn.diagnostics.overfitting` says the same in words, and can be asked in a program:
 
 # %%
 verdict = dn.diagnostics.overfitting(history)
 print(verdict)
 
 # %% [markdown]
-# The remedy is as simple as it can be: stop there. One does not know in advance where "there" is, but one can
-# watch the validation error, wait for a while whether it gets any better (the **patience**), and then go back to the best
-# weights. The callback `EarlyStopping` does so.
+# The remedy is as simple as it can be: stop there. One does not know in advance where "there" is, but one
+# can watch the validation error, wait for a while whether it gets any better (the **patience**), and then
+# go back to the best weights. The callback `EarlyStopping` does so.
 
 # %%
 stop = dn.callbacks.EarlyStopping(patience=15, restore_best_weights=True)
@@ -423,10 +434,10 @@ for name, model in [("200 epochs", patient), ("stopped", stopped)]:
     print(f"{name:12s}     {loss:13.4f}     {test_loss:9.3f}    {test_accuracy:13.1%}")
 
 # %% [markdown]
-# The last two columns are a third set of points, the **test data**. Why not the validation data? Because we have
-# used them: by them the epoch was chosen, and something that was chosen because it looks good looks a little better
-# than it is. In the same way a degree, a rate of dropout or a learning rate that is chosen by the validation data is
-# learned from them. What was used for no decision at all is the honest judge.
+# The last two columns are a third set of points, the **test data**. Why not the validation data? Because we
+# have used them: by them the epoch was chosen, and something that was chosen because it looks good looks a
+# little better than it is. In the same way a degree, a rate of dropout or a learning rate that is chosen by
+# the validation data is learned from them. What was used for no decision at all is the honest judge.
 #
 # The boundaries tell the same story:
 
@@ -439,11 +450,12 @@ dn.plots.decision_boundary(stopped, x, y)
 # %% [markdown]
 # ## What to take along
 #
-# * **Underfitting**: training and validation error are both bad. **Overfitting**: the training error is good, the
-#   validation error is not.
+# * **Underfitting**: training and validation error are both bad. **Overfitting**: the training error is
+#   good, the validation error is not.
 # * It gets worse with more parameters, with fewer data, with more noise, and with longer training.
 # * What helps: more data; a simpler model; a penalty or dropout (lesson 2); stopping in time.
-# * Three sets of data: **training** to learn, **validation** to choose, **test** to judge, once, at the end.
+# * Three sets of data: **training** to learn, **validation** to choose, **test** to judge, once, at the
+#   end.
 #
 # ### Questions to think about
 #
@@ -454,23 +466,27 @@ dn.plots.decision_boundary(stopped, x, y)
 # ### Exercises
 #
 # 1. Repeat section 1 for other seeds of the five points. Does the curve ever win?
-# 2. In section 2, use 200 points instead of 20. Where is the best degree now, and how much worse is degree 12?
-# 3. Add an L2 penalty to the polynomial of degree 12 (`kernel_regularizer` of the dense layer), and draw a validation curve
-#    over its strength. (The loss contains the penalty: compile with `metrics=["mse"]`, and ask for `metric="mse"`.)
+# 2. In section 2, use 200 points instead of 20. Where is the best degree now, and how much worse is degree
+#    12?
+# 3. Add an L2 penalty to the polynomial of degree 12 (`kernel_regularizer` of the dense layer), and draw a
+#    validation curve over its strength. (The loss contains the penalty: compile with `metrics=["mse"]`, and
+#    ask for `metric="mse"`.)
 #
 # <details><summary><b>Answers</b></summary>
 #
-# **Questions.** 1. Because the line misses the five points, and training looks at nothing else. That the line is the better model
-# cannot be seen from the training error at all. 2. Yes: when the validation data happen to be easier, or when the
-# training error is measured with dropout on, or as a mean over the epoch, while the model still improved. 3. It is
-# the largest of a hundred numbers with some chance in each; so it is too good. Fresh test data will tell.
+# **Questions.** 1. Because the line misses the five points, and training looks at nothing else. That the
+# line is the better model cannot be seen from the training error at all. 2. Yes: when the validation data
+# happen to be easier, or when the training error is measured with dropout on, or as a mean over the epoch,
+# while the model still improved. 3. It is the largest of a hundred numbers with some chance in each; so it
+# is too good. Fresh test data will tell.
 #
-# **Exercise 1.** Rarely, and never by much; with five points and 7 parameters it depends on luck where the points lie.
+# **Exercise 1.** Rarely, and never by much; with five points and 7 parameters it depends on luck where the
+# points lie.
 #
-# **Exercise 2.** The best degree moves up a little and the curve becomes flat on the right: with 200 points, degree 12
-# has hardly any room to swing. Complexity is only too high *for so many data*.
+# **Exercise 2.** The best degree moves up a little and the curve becomes flat on the right: with 200
+# points, degree 12 has hardly any room to swing. Complexity is only too high *for so many data*.
 #
-# **Exercise 3.** It is a U again, the other way round: no penalty overfits, a strong one forces all parameters to zero
-# and underfits. The penalty is a knob for complexity that can be turned continuously.
+# **Exercise 3.** It is a U again, the other way round: no penalty overfits, a strong one forces all
+# parameters to zero and underfits. The penalty is a knob for complexity that can be turned continuously.
 #
 # </details>
