@@ -185,6 +185,15 @@ def test_a_generator_that_stalls(backend, monkeypatch, caplog):
     assert "waited 0 seconds for the next batch" in caplog.text
 
 
+@pytest.fixture
+def ctrl_c():
+    """Ctrl-C as Python hears it: a shell lets programs in the background not hear it at all."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 @pytest.mark.parametrize("engine", ["eager", "step", "epoch"])
 def test_ctrl_c_ends_after_the_step_and_the_run_goes_on_exactly(backend, engine, tmp_path):
     x, y = data(80)
@@ -216,6 +225,7 @@ def test_ctrl_c_ends_after_the_step_and_the_run_goes_on_exactly(backend, engine,
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_the_second_ctrl_c_ends_at_once(backend):
     x, y = data(80)
 

@@ -140,13 +140,14 @@ def killed_at_random_moments(backend, engine, tmp_path, kills):
 
 def test_it_goes_on_on_the_other_backend(tmp_path):
     # A step of Adam is at most about a learning rate long, and differs by the roundings of a gradient: of the
-    # 8 + 16 terms of its sums, relative to it. 102 steps by 24 * 2**-24 * 1e-2 are 1.5e-6.
+    # 8 + 16 terms of its sums, relative to it. 102 steps by 24 * 2**-24 * 1e-2 are 1.5e-6. Where terms
+    # cancel, the roundings are larger beside their sum: tenfold is allowed for.
     whole, history = train("torch", tmp_path / "whole", "auto", epochs=6)
     train("torch", tmp_path / "parts", "auto", epochs=3)
     resumed, history_of_parts = train("tensorflow", tmp_path / "parts", "auto", epochs=6)
     for one, other in zip(whole.get_weights(), resumed.get_weights(), strict=True):
         print(np.abs(one - other).max())
-        np.testing.assert_allclose(one, other, rtol=0, atol=1e-4 * np.abs(one).max())
+        np.testing.assert_allclose(one, other, rtol=0, atol=1.5e-5)
     np.testing.assert_allclose(history.history["loss"], history_of_parts.history["loss"], rtol=1e-4)
 
 

@@ -125,7 +125,7 @@ class Trainer:
             "validation_freq": validation_freq,
         }
         kept = [history, *callbacks]
-        callback = CallbackList([history, *lines, *callbacks], model, params)
+        callback = CallbackList([*callbacks, history, *lines], model, params)  # which may add to the logs
         model.stop_training = False
         model.history = history
         engine = self._announced(history, data, epochs - initial_epoch, callback)
