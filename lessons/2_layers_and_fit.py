@@ -378,13 +378,14 @@ plt.show()
 # the network knows. The outputs of the units that stay are scaled up in training, so that the sums keep
 # their size.
 #
-# **Exercise 1.** One unit gives one bend at most, and that is not enough; from three or four on it can
-# work, but small networks depend on luck in where they start. With more units training is easier.
+# **Exercise 1.** With up to three units the boundary has too few bends. With four it works from some starts
+# and not from others (try several seeds), with eight from most: large networks are not only able to do more,
+# they are also easier to train.
 #
 # **Exercise 2.** It is smooth. A relu has a kink, a tanh has none, and the boundary inherits that.
 #
-# **Exercise 3.** Stronger: the weights shrink to nearly nothing, and the network says one half to
-# everything. Weaker: like no penalty at all. In between there is a best value, and one looks for it with
-# data that were set aside.
+# **Exercise 3.** Stronger: the network gets fewer points right, old ones and new ones alike; now it is too
+# simple, it *underfits*. Weaker: like no penalty at all. In between there is a best value, and one looks for
+# it with data that were set aside.
 #
 # </details>

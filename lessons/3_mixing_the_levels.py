@@ -259,7 +259,7 @@ plt.show()
 print(f"largest error: {np.abs(snapshots[steps] - exact).max():.4f}")
 
 # %% [markdown]
-# At first the network is any curve. After 30 steps it has a hump in the right place, since at $t = 0$ the
+# At first the network is any curve. After 30 steps it has a hump in about the right place, since at $t = 0$ the
 # equation asks for a slope of zero and the initial value for height one. After 100 steps it takes a good
 # eye to tell it from the solution.
 #

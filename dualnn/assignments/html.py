@@ -29,7 +29,7 @@ OWN_STYLE = """
 .card span { color: #666; font-size: .86rem; }
 .columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(21rem, 1fr)); gap: 1rem 2rem; }
 .columns > section { min-width: 0; } h3 { font-size: 1rem; margin: 1rem 0 .3rem; }
-td:first-child { white-space: nowrap; } 
+td:first-child { white-space: nowrap; } th { vertical-align: bottom; } th.number { white-space: normal; } 
 tr.best td { font-weight: 600; background: #eef5fb; }
 pre { font-size: .82rem; overflow-x: auto; background: #f6f6f6; padding: .7rem; }
 figure { margin: .6rem 0; } figcaption { color: #666; font-size: .86rem; }
