@@ -342,6 +342,9 @@ class Backend(ArrayNamespace, Protocol):
     def canonical_device(self, device: Device, /) -> str:
         """The full name of a device, ``"cuda:0"`` for ``"cuda"``; ValueError if there is none such."""
 
+    def is_deterministic(self, device: Device, /) -> builtins.bool:
+        """Whether the same computation on that device gives the same bits each time."""
+
     def to_device(self, x: Tensor, device: Device, /) -> Tensor:
         """`x` on that device."""
 

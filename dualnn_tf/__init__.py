@@ -78,6 +78,7 @@ from dualnn_tf.devices import (
     canonical_device,
     device,
     devices,
+    is_deterministic,
     to_device,
 )
 from dualnn_tf.elementwise_functions import (

@@ -6,6 +6,7 @@ import contextlib
 import functools
 
 import tensorflow as tf
+from tensorflow.python.framework.config import is_op_determinism_enabled
 
 from dualnn.defaults import defaults
 from dualnn.names import unknown
@@ -85,6 +86,19 @@ def to_device(x, device, /):
         return x
     with on_device(device):
         return tf.identity(x)
+
+
+def is_deterministic(device, /):
+    """Return whether the same computation on that device gives the same bits each time.
+
+    On the CPU it does; elsewhere some kernels add in an order that varies, unless TensorFlow has been told to
+    do without them by ``tf.config.experimental.enable_op_determinism()``.
+
+    >>> import dualnn as dn
+    >>> dn.backend().is_deterministic("cpu")
+    True
+    """
+    return canonical_device(device) == "cpu" or is_op_determinism_enabled()
 
 
 @functools.cache

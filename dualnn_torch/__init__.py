@@ -76,6 +76,7 @@ from dualnn_torch.devices import (
     canonical_device,
     device,
     devices,
+    is_deterministic,
     to_device,
 )
 from dualnn_torch.elementwise_functions import (

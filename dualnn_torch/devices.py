@@ -71,3 +71,16 @@ def to_device(x, device, /):
     'cpu'
     """
     return x.to(native_device(device))
+
+
+def is_deterministic(device, /):
+    """Return whether the same computation on that device gives the same bits each time.
+
+    On the CPU it does; elsewhere some kernels add in an order that varies, unless PyTorch has been told to do
+    without them by ``torch.use_deterministic_algorithms(True)``.
+
+    >>> import dualnn as dn
+    >>> dn.backend().is_deterministic("cpu")
+    True
+    """
+    return canonical_device(device) == "cpu" or torch.are_deterministic_algorithms_enabled()

@@ -10,7 +10,7 @@ import numpy as np
 import dualnn as dn
 
 
-def train(backend, folder, engine, epochs=12):
+def train(backend, folder, engine, log, epochs=12):
     """Return the model and the history of a run with everything in it that has a state."""
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(163, 6)).astype(np.float32), rng.integers(0, 3, 163)
@@ -38,6 +38,7 @@ def train(backend, folder, engine, epochs=12):
         callbacks=[
             dn.callbacks.EarlyStopping(patience=50, restore_best_weights=True),
             dn.callbacks.ReduceLROnPlateau(patience=2),
+            dn.callbacks.CSVLogger(log),
         ],
         checkpoint=dn.Checkpoints(folder, every_steps=3),
         resume=True,
@@ -58,7 +59,7 @@ def serve(backend, engine):
         process = os.fork()
         if process == 0:
             print(os.getpid(), flush=True)
-            model, history = train(backend, folder, engine)
+            model, history = train(backend, folder, engine, output + ".csv")
             model.save_weights(output + ".safetensors")
             Path(output + ".json").write_text(json.dumps(history.history))
             os._exit(0)

@@ -229,7 +229,7 @@ def test_one_file_is_overwritten_by_the_best(backend, tmp_path):
 @pytest.mark.parametrize(
     ("name", "error", "message"),
     [
-        ("weights.h5", ValueError, "ends in '.safetensors'"),
+        ("weights.h5", ValueError, "ends in '.safetensors' for the weights, or in '.dualnn' for the whole"),
         ("{epoch.safetensors", ValueError, "expected a filepath such as"),
         ("{}.safetensors", ValueError, "expected a filepath such as"),
         ("{epoch:.2x}.safetensors", ValueError, "expected a filepath such as"),
@@ -259,6 +259,17 @@ def test_an_unknown_name_in_the_filepath_is_named(backend, tmp_path):
     assert files(tmp_path) == []
 
 
-def test_whole_models_are_refused():
-    with pytest.raises(NotImplementedError, match="leave save_weights_only at True"):
-        callbacks.ModelCheckpoint("x.safetensors", save_weights_only=False)
+@pytest.mark.parametrize("weights_only", [None, False])
+def test_whole_models_of_the_best_epoch(backend, weights_only, tmp_path):
+    says, path = Says(val_score=[3.0, 1.0, 2.0]), tmp_path / "best.dualnn"
+    keep = callbacks.ModelCheckpoint(path, "val_score", save_best_only=True, save_weights_only=weights_only)
+    diary = run(falling(), 3, says, keep)
+    model = dn.load_model(path)
+    assert model.get_weights()[0].tolist() == [[diary.weights[1]]]
+    model.fit(X, Y, verbose=0)  # it comes with what it was compiled with
+
+
+@pytest.mark.parametrize(("name", "weights_only"), [("x.safetensors", False), ("x.dualnn", True)])
+def test_the_ending_and_what_is_in_the_file_agree(tmp_path, name, weights_only):
+    with pytest.raises(ValueError, match=f"{name}' with save_weights_only={weights_only}"):
+        callbacks.ModelCheckpoint(tmp_path / name, save_weights_only=weights_only)

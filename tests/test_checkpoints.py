@@ -110,10 +110,11 @@ def killed_at_random_moments(backend, engine, tmp_path, kills):
             output = str(tmp_path / f"{folder}.out")
             history = json.loads(Path(output + ".json").read_text())
             weights = safetensors.numpy.load_file(output + ".safetensors")
-            return {name: array.tobytes() for name, array in weights.items()}, history
+            log = Path(output + ".csv").read_text()
+            return {name: array.tobytes() for name, array in weights.items()}, history, log
 
-        began = time.perf_counter()
         start("whole")
+        began = time.perf_counter()
         assert server.stdout.readline().strip() == "0"
         seconds = time.perf_counter() - began
         expected = result("whole")
@@ -142,11 +143,11 @@ def test_it_goes_on_on_the_other_backend(tmp_path):
     # A step of Adam is at most about a learning rate long, and differs by the roundings of a gradient: of the
     # 8 + 16 terms of its sums, relative to it. 102 steps by 24 * 2**-24 * 1e-2 are 1.5e-6. Where terms
     # cancel, the roundings are larger beside their sum: tenfold is allowed for.
-    whole, history = train("torch", tmp_path / "whole", "auto", epochs=6)
-    train("torch", tmp_path / "parts", "auto", epochs=3)
-    resumed, history_of_parts = train("tensorflow", tmp_path / "parts", "auto", epochs=6)
+    whole, history = train("torch", tmp_path / "whole", "auto", tmp_path / "whole.csv", epochs=6)
+    parts = tmp_path / "parts", "auto", tmp_path / "parts.csv"
+    train("torch", *parts, epochs=3)
+    resumed, history_of_parts = train("tensorflow", *parts, epochs=6)
     for one, other in zip(whole.get_weights(), resumed.get_weights(), strict=True):
-        print(np.abs(one - other).max())
         np.testing.assert_allclose(one, other, rtol=0, atol=1.5e-5)
     np.testing.assert_allclose(history.history["loss"], history_of_parts.history["loss"], rtol=1e-4)
 

@@ -17,6 +17,7 @@ class History(Callback):
         engine: how the steps were run, ``"eager"``, ``"step"`` or ``"epoch"``; see `Model.compile`.
         jit: whether the framework's compiler made machine code of the steps.
         engine_reason: why it was this engine.
+        deterministic: whether the same run with the same `seed` on this machine gives the same bits again.
     """
 
     state_names = ("history", "epoch")
@@ -25,6 +26,7 @@ class History(Callback):
         self.history: dict[str, list[float]] = {}
         self.epoch: list[int] = []
         self.engine, self.jit, self.engine_reason = "", False, ""
+        self.deterministic = True
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Append the epoch's numbers."""

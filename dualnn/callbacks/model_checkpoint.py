@@ -1,4 +1,4 @@
-"""Writing the weights as the training goes."""
+"""Writing the model as the training goes."""
 
 from __future__ import annotations
 
@@ -12,17 +12,20 @@ from dualnn.names import unknown
 
 
 class ModelCheckpoint(Callback):
-    """Write the weights after each epoch, or after those that are the best so far.
+    """Write the model after each epoch, or after those that are the best so far.
+
+    To go on where a run was interrupted, give `Model.fit` a ``checkpoint``: that has the run's state, too.
 
     Args:
-        filepath: the file, whose name ends in ``.safetensors``. It may hold ``{epoch}``, counted from 1, and
-            names of numbers in the logs, as `str.format` takes them:
-            ``"{epoch:02d}-{val_loss:.2f}.safetensors"``.
-            Folders that are not there are made; a file that is there is overwritten.
+        filepath: the file: one that ends in ``.safetensors`` has the weights, for `Layer.load_weights`; one
+            that ends in ``.dualnn`` the whole model, for `dualnn.load_model`. Its name may hold
+            ``{epoch}``, counted from 1, and names of numbers in the logs, as `str.format` takes them:
+            ``"{epoch:02d}-{val_loss:.2f}.safetensors"``. Folders that are not there are made; a file that is
+            there is overwritten.
         monitor: the name of the number in the logs that tells which epoch is the best.
-        verbose: 1 prints a line when weights are written, 0 nothing.
+        verbose: 1 prints a line when a file is written, 0 nothing.
         save_best_only: whether only those epochs are kept that are better than all before.
-        save_weights_only: True; a whole model cannot be written yet.
+        save_weights_only: whether the file has the weights, or the whole model; None goes by its ending.
         mode: ``"min"``, ``"max"``, or ``"auto"``: by the name, up for accuracies and the like.
         initial_value_threshold: a value that the first file must improve on, or None; for `save_best_only`.
 
@@ -31,9 +34,8 @@ class ModelCheckpoint(Callback):
 
     Raises:
         ValueError: another ending, a pattern or a mode that cannot be; in training also if the logs have no
-            number of a name that `filepath` or `monitor` gives.
+            number of a name that `filepath` or `monitor` gives, or the model cannot be written as a whole.
         OSError: nothing can be written there.
-        NotImplementedError: ``save_weights_only=False``.
 
     >>> import tempfile
     >>> import dualnn as dn
@@ -53,22 +55,19 @@ class ModelCheckpoint(Callback):
         monitor: str = "val_loss",
         verbose: int = 0,
         save_best_only: bool = False,
-        save_weights_only: bool = True,
+        save_weights_only: bool | None = None,
         mode: str = "auto",
         initial_value_threshold: float | None = None,
     ) -> None:
-        if not save_weights_only:
-            raise NotImplementedError(
-                "ModelCheckpoint writes weights only so far; leave save_weights_only at True"
-            )
         self.filepath = os.fspath(filepath)
+        self.save_weights_only = _check_ending(self.filepath, save_weights_only)
         _check_pattern(self.filepath)
         self.monitor, self.verbose, self.save_best_only = monitor, verbose, save_best_only
         self._monitor = Monitor(monitor, mode)
         self.best = self._monitor.worst if initial_value_threshold is None else initial_value_threshold
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Write the weights, if they are to be."""
+        """Write the file, if it is to be."""
         if self.save_best_only:
             value = self._monitor.value(logs, type(self).__name__)
             if not self._monitor.improves(value, self.best):
@@ -76,9 +75,13 @@ class ModelCheckpoint(Callback):
             self.best = value
         path = self._path(epoch, logs or {})
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.model.save_weights(path)
+        if self.save_weights_only:
+            self.model.save_weights(path)
+        else:
+            self.model.save(path)
         if self.verbose:
-            print(f"Epoch {epoch + 1}: the weights are in {path}", flush=True)
+            what = "weights are" if self.save_weights_only else "model is"
+            print(f"Epoch {epoch + 1}: the {what} in {path}", flush=True)
 
     def _path(self, epoch: int, logs: dict[str, float]) -> Path:
         fields = {**logs, "epoch": epoch + 1}
@@ -89,10 +92,20 @@ class ModelCheckpoint(Callback):
             raise ValueError(f"ModelCheckpoint: {unknown('number', name, sorted(fields))}") from None
 
 
+def _check_ending(filepath: str, save_weights_only: bool | None) -> bool:
+    """Return whether a file of this name has weights only."""
+    endings = {".safetensors": True, ".dualnn": False}
+    ending = next((one for one in endings if filepath.endswith(one)), None)
+    if ending is None or (save_weights_only is not None and endings[ending] != save_weights_only):
+        raise ValueError(
+            "expected a filepath that ends in '.safetensors' for the weights, or in '.dualnn' for the whole "
+            f"model, got {filepath!r} with save_weights_only={save_weights_only}"
+        )
+    return endings[ending]
+
+
 def _check_pattern(filepath: str) -> None:
     """Raise an error if no epoch could write to files of this pattern."""
-    if not filepath.endswith(".safetensors"):
-        raise ValueError(f"expected a filepath that ends in '.safetensors', got {filepath!r}")
     example = "'{epoch:02d}-{val_loss:.2f}.safetensors'"
     try:
         fields = [name for _, name, _, _ in string.Formatter().parse(filepath) if name is not None]
@@ -100,7 +113,7 @@ def _check_pattern(filepath: str) -> None:
     except (ValueError, LookupError, AttributeError) as error:
         raise ValueError(f"expected a filepath such as {example}, got {filepath!r} ({error})") from error
     if not fields and Path(filepath).is_dir():
-        raise IsADirectoryError(f"expected a file to write the weights to, {filepath!r} is a folder")
+        raise IsADirectoryError(f"expected a file to write to, {filepath!r} is a folder")
     # what is there already of the folders, up to the first whose name depends on the epoch
     folder = Path(filepath.partition("{")[0] + "_").parent
     while not folder.exists():

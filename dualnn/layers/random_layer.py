@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import math
-import statistics
 
 import numpy as np
 import numpy.typing as npt
@@ -121,7 +120,9 @@ def normal(nn: Backend, key: Tensor, shape: Shape, stddev: float, dtype: str, de
 @functools.cache
 def _normal_quantiles() -> npt.NDArray[np.float64]:
     """Return the normal distribution's quantiles in the middles of `TABLE` equal shares, of variance 1."""
-    distribution = statistics.NormalDist()
+    from statistics import NormalDist  # here, as it takes long to import
+
+    distribution = NormalDist()
     upper = np.asarray([distribution.inv_cdf((TABLE // 2 + i + 0.5) / TABLE) for i in range(TABLE // 2)])
     quantiles = np.concatenate([-upper[::-1], upper])
     scaled: npt.NDArray[np.float64] = quantiles / np.sqrt(np.mean(np.square(quantiles)))

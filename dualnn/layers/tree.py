@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 from dualnn.protocol import Tensor
 
@@ -46,14 +45,18 @@ class _Found:
             identities == _identities(container) for container, identities in self._containers
         )
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> None:
+        """A copy of a layer looks for itself."""
 
-_known: WeakKeyDictionary[Layer, _Found] = WeakKeyDictionary()
+    def __reduce__(self) -> tuple[type[None], tuple[()]]:
+        return type(None), ()
 
 
 def _found(root: Layer) -> _Found:
-    found = _known.get(root)
+    # kept in the layer itself: a table of all layers would hold them for good, as what is found holds them
+    found: _Found | None = vars(root).get("_found")
     if found is None or not found.holds():
-        found = _known[root] = _Found(root)
+        found = vars(root)["_found"] = _Found(root)
     return found
 
 

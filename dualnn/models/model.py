@@ -11,7 +11,6 @@ import numpy as np
 
 from dualnn import optimizers
 from dualnn.callbacks import Callback, History
-from dualnn.exporting import export
 from dualnn.layers import context, tree
 from dualnn.layers.layer import Layer, without_batch
 from dualnn.layers.symbolic import SymbolicTensor
@@ -536,6 +535,8 @@ class Model(Layer):
         ...     path.exists()
         True
         """
+        from dualnn.exporting import export  # here, as few programs need it, and all it imports
+
         export(self, path, format, verbose)
 
     def _predictor(self, batches: int | None) -> Predict:

@@ -440,6 +440,7 @@ class Trainer:
         total = None if data.steps is None else data.steps * epochs
         engine, why = self._engine(batch_size, total, reason)
         history.engine, history.jit, history.engine_reason = engine.name, engine.jit, why
+        history.deterministic = self.model.nn.is_deterministic(self.model.device)
         logging.getLogger("dualnn").info(
             "%s runs by engine %r%s: %s", self.model.name, engine.name, ", jit" if engine.jit else "", why
         )

@@ -638,6 +638,11 @@ def _(nn: Backend, dtype: str) -> Answers:
     )
 
 
+@_exact("is_deterministic", "", {"the CPU": True}, DOCUMENTED)
+def _(nn: Backend, dtype: str) -> Answers:
+    return _yes(nn, {"the CPU": nn.is_deterministic("cpu")})
+
+
 @_exact("device", "of what is made there", {"tensor": True, "variable": True, "result": True}, DOCUMENTED)
 def _(nn: Backend, dtype: str) -> Answers:
     def all_on(make: Callable[[str], Any]) -> bool:
