@@ -357,3 +357,13 @@ def test_archives_hold_trees(tmp_path):
     with pytest.raises(TypeError, match="got object"):
         archive.write(tmp_path / "other", KIND, {"x": object()})
     assert not (tmp_path / "other").exists()
+
+
+def test_names_of_arrays_in_an_archive_may_look_alike(tmp_path):
+    tree = {"a.b": np.zeros(1), "a": {"b": np.ones(1), "b'": np.full(1, 2.0)}}
+    archive.write(tmp_path / "tree", KIND, tree)
+    read = archive.read(tmp_path / "tree", KIND)
+    assert (read["a.b"], read["a"]["b"], read["a"]["b'"]) == (0, 1, 2)
+    for key in ("__array__", "__float__"):
+        with pytest.raises(TypeError, match=rf"state: the key '{key}' has a meaning of its own"):
+            archive.write(tmp_path / "tree", KIND, {"state": {key: "a"}})

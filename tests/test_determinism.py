@@ -24,7 +24,8 @@ y = np.random.default_rng(2).integers(0, 3, 96)
 def image_model():
     return dn.Sequential([
         L.RandomFlip(), L.RandomTranslation(0.1, 0.1), L.Conv2D(8, 3, activation="relu"),
-        L.BatchNormalization(), L.MaxPooling2D(), L.GaussianNoise(0.1), L.Flatten(), L.Dropout(0.3), L.Dense(3),
+        L.BatchNormalization(), L.MaxPooling2D(), L.GaussianNoise(0.1), L.Flatten(), L.Dropout(0.3),
+        L.Dense(3),
     ])
 
 def word_model():

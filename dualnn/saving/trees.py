@@ -59,10 +59,14 @@ def _packed(tree: Tree, path: str, arrays: dict[str, Array]) -> Any:
         odd = next((key for key in tree if not isinstance(key, str)), None)
         if odd is not None:
             raise TypeError(f"expected texts as the keys of {path or 'the tree'}, got {odd!r}")
+        if set(tree) in ({_ARRAY}, {_FLOAT}):  # it would be read as what they stand for
+            raise TypeError(f"{path or 'the tree'}: the key {next(iter(tree))!r} has a meaning of its own")
         return {key: _packed(item, _join(path, key), arrays) for key, item in tree.items()}
     if isinstance(tree, list | tuple):
         return [_packed(item, _join(path, str(i)), arrays) for i, item in enumerate(tree)]
     if isinstance(tree, np.ndarray):
+        while path in arrays:  # {"a.b": ...} beside {"a": {"b": ...}}
+            path += "'"
         arrays[path] = tree
         return {_ARRAY: path}
     if isinstance(tree, np.generic):
