@@ -65,6 +65,14 @@ class TestHistory:
         assert [axes.get_title("left") for axes in figure.axes] == ["loss", "mae"]
         assert legend(figure) == ["training", "held out"]
 
+    def test_a_run_that_was_not_validated_in_each_epoch(self):
+        model = dn.Sequential([dn.layers.Dense(1)])
+        model.compile("sgd", "mse")
+        x = np.ones((8, 1), np.float32)
+        run = model.fit(x, x, epochs=5, validation_split=0.5, validation_freq=2, verbose=0)
+        axes = plots.history({"one": run, "other": run}).axes[0]
+        assert [line.get_xdata().tolist() for line in axes.lines[:2]] == [[1, 2, 3, 4, 5], [2, 4]]
+
     def test_more_panels_than_a_row_holds(self):
         record = run(loss=[2.0, 1.0], a=[2.0, 1.0], b=[2.0, 1.0], c=[2.0, 1.0])
         figure = plots.history({"first": record, "second": record})

@@ -71,7 +71,7 @@ def _plot_curves(ax: Axes, histories: Mapping[str, History], metric: str) -> Non
     for (_, run), colour, width in zip(histories.items(), cycle(COLOURS), _widths(histories), strict=False):
         for key, style in ((metric, TRAINING), (f"val_{metric}", HELD_OUT)):
             if key in run.history:
-                epochs = _epochs(run)
+                epochs = _epochs(run, key)
                 marker = "o" if len(epochs) == 1 else None  # a line of one epoch would not be seen
                 ax.plot(
                     epochs, run.history[key], color=colour, linestyle=style, linewidth=width, marker=marker
@@ -86,7 +86,7 @@ def _plot_differences(ax: Axes, histories: Mapping[str, History]) -> None:
         for key, style in (("loss", TRAINING), ("val_loss", HELD_OUT)):
             if key in run.history and key in reference.history:
                 difference = _relative_difference(reference.history[key], run.history[key])
-                epochs = _epochs(reference)[: len(difference)]
+                epochs = _epochs(reference, key)[: len(difference)]
                 # the markers show an epoch that stands between two gaps
                 ax.plot(
                     epochs, difference, color=colour, linestyle=style, linewidth=1.4, marker="o", markersize=3
@@ -125,5 +125,8 @@ def _widths(histories: Mapping[str, History]) -> list[float]:
     return [4.5 if len(histories) > 1 else 1.6, *[1.4] * (len(histories) - 1)]
 
 
-def _epochs(run: History) -> list[int]:
-    return [epoch + 1 for epoch in run.epoch]
+def _epochs(run: History, key: str) -> list[int]:
+    epochs = [epoch + 1 for epoch in run.epoch]
+    if len(run.history[key]) == len(epochs):
+        return epochs
+    return [epoch for epoch in epochs if epoch % run.params["validation_freq"] == 0]
