@@ -12,6 +12,7 @@ from dualnn.protocol import Backend
 NAMES = (
     "adam_update",
     "sgd_update",
+    "all_finite",
     "batch_normalization",
     "sparse_softmax_cross_entropy",
     "scaled_dot_product_attention",

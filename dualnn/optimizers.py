@@ -177,6 +177,7 @@ class Optimizer(Configured):
         slots: Sequence[Slots],
         scalars: Scalars,
         in_place: bool = False,
+        counts: Tensor | None = None,
     ) -> tuple[list[Tensor], list[Slots]]:
         """Return the variables' values and the slots after one step; pure, so that it can be compiled.
 
@@ -188,10 +189,20 @@ class Optimizer(Configured):
             slots: what `init`, or the step before, returned.
             scalars: what `scalars_of` returned for this step, as floats or as 0-d tensors.
             in_place: whether the variables and slots may be changed in place, and be the result.
+            counts: a boolean tensor of shape (): where it is False, the step is left out; None for True.
         """
         if self.gradient_accumulation_steps is not None:
-            return self._accumulated(nn, variables, gradients, slots, scalars)
-        return self._updated(nn, variables, gradients, slots, scalars, in_place)
+            new_variables, new_slots = self._accumulated(nn, variables, gradients, slots, scalars)
+        else:
+            new_variables, new_slots = self._updated(
+                nn, variables, gradients, slots, scalars, in_place, counts
+            )
+        if counts is None:
+            return new_variables, new_slots
+        return [_chosen(nn, counts, *pair) for pair in zip(new_variables, variables, strict=True)], [
+            {name: _chosen(nn, counts, after[name], before[name]) for name in after}
+            for after, before in zip(new_slots, slots, strict=True)
+        ]
 
     def _accumulated(
         self,
@@ -212,14 +223,10 @@ class Optimizer(Configured):
             for gradient, total in zip(gradients, sums, strict=True)
         ]
         old = [{name: state[name] for name in state if name != _ACCUMULATED} for state in slots]
-        new_variables, new = self._updated(nn, variables, means, old, scalars, in_place=False)
+        new_variables, new = self._updated(nn, variables, means, old, scalars)
         due = nn.asarray(scalars["due"]) > 0.5
-
-        def chosen(after: Tensor, before: Tensor) -> Tensor:
-            return before if after is before else nn.where(due, after, before)
-
-        return [chosen(*pair) for pair in zip(new_variables, variables, strict=True)], [
-            {name: chosen(after[name], before[name]) for name in after}
+        return [_chosen(nn, due, *pair) for pair in zip(new_variables, variables, strict=True)], [
+            {name: _chosen(nn, due, after[name], before[name]) for name in after}
             | {_ACCUMULATED: nn.where(due, nn.zeros_like(total), total)}
             for after, before, total in zip(new, old, sums, strict=True)
         ]
@@ -231,10 +238,11 @@ class Optimizer(Configured):
         gradients: Sequence[Tensor | None],
         slots: Sequence[Slots],
         scalars: Scalars,
-        in_place: bool,
+        in_place: bool = False,
+        counts: Tensor | None = None,
     ) -> tuple[list[Tensor], list[Slots]]:
         gradients = self._clipped(nn, gradients)
-        if in_place and self._fused_update(nn, variables, gradients, slots, scalars):
+        if in_place and self._fused_update(nn, variables, gradients, slots, scalars, counts):
             return list(variables), list(slots)
         new_variables, new_slots = [], []
         for variable, gradient, old in zip(variables, gradients, slots, strict=True):
@@ -260,6 +268,7 @@ class Optimizer(Configured):
         gradients: Sequence[Tensor | None],
         slots: Sequence[Slots],
         scalars: Scalars,
+        counts: Tensor | None,
     ) -> bool:
         """Do the step in place by one kernel for all variables, if there is one for it; else return False."""
         options = self._kernel_options(scalars)
@@ -272,11 +281,11 @@ class Optimizer(Configured):
             [gradients[i] for i in moving],
             *([slots[i][name] for i in moving] for name in self.slot_names),
         )
-        done: bool = kernel(*lists, *(options or ()))
+        done: bool = kernel(*lists, *(options or ()), counts)
         return done
 
     def _kernel_options(self, scalars: Scalars) -> tuple[Any, ...] | None:
-        """Return the kernel's arguments after the lists, or None if it cannot do what is set."""
+        """Return the kernel's arguments after the lists but the last, or None if it cannot do what is set."""
         return None
 
     def _clipped(self, nn: Backend, gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
@@ -380,6 +389,10 @@ class Optimizer(Configured):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}, {self.iterations} steps done>"
+
+
+def _chosen(nn: Backend, condition: Tensor, after: Tensor, before: Tensor) -> Tensor:
+    return before if after is before else nn.where(condition, after, before)
 
 
 class SGD(Optimizer):

@@ -449,14 +449,24 @@ class FastPaths(Protocol):
         beta_1: float,
         beta_2: float,
         epsilon: float,
+        counts: Tensor | None = None,
     ) -> builtins.bool:
         """One step of `dualnn.optimizers.Adam` in place, on all of its variables and slots at once.
 
         `alpha` is the step size with both bias corrections in it, and `decay` what fraction of the variables
-        goes beforehand, or None. Where it is not done, False is returned, and nothing has changed.
+        goes beforehand, or None. Where `counts`, a boolean tensor of shape (), is False, all stays as it is.
+        If the backend cannot do it, False is returned, and nothing has changed.
         """
 
     def sgd_update(
-        self, variables: list[Tensor], gradients: list[Tensor], rate: Any, decay: Any
+        self,
+        variables: list[Tensor],
+        gradients: list[Tensor],
+        rate: Any,
+        decay: Any,
+        counts: Tensor | None = None,
     ) -> builtins.bool:
         """One step of `dualnn.optimizers.SGD` without momentum, likewise."""
+
+    def all_finite(self, tensors: list[Tensor]) -> Tensor:
+        """Whether all numbers of some floating-point tensors are finite, a boolean tensor of shape ()."""

@@ -158,7 +158,7 @@ from dualnn_torch.fused import (
     simple_rnn,
     sparse_softmax_cross_entropy,
 )
-from dualnn_torch.fused_updates import adam_update, sgd_update
+from dualnn_torch.fused_updates import adam_update, all_finite, sgd_update
 from dualnn_torch.gradient_tape import GradientTape
 from dualnn_torch.indexing_functions import (
     take,

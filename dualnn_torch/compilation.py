@@ -15,7 +15,11 @@ from dualnn_torch.creation_functions import asarray
 from dualnn_torch.gradient_tape import is_recording
 
 MOST_PROGRAMS = 8  # of one function, one for each choice of shapes
-UPDATES = ("adam_update", "sgd_update")  # inductor fuses their formulas with what stands around them
+UPDATES = (
+    "adam_update",
+    "sgd_update",
+    "all_finite",
+)  # inductor fuses their formulas with what stands around them
 
 
 def compile(fun, /, *, jit=False):

@@ -175,7 +175,7 @@ NOT_OF_TENSORS = {
     "to_device", "device", "devices", "canonical_device", "is_tensor", "is_variable", "to_numpy", "shape",
     "dtype", "dtype_name", "compile", "native_module", "Variable", "assign", "assign_add", "assign_sub",
     "GradientTape", "grad", "value_and_grad", "stop_gradient", "checkpoint", "inference_mode", "value",
-    "compile_loop", "choose_engine", "scan", "split", *NAMES,
+    "compile_loop", "choose_engine", "is_deterministic", "scan", "split", *NAMES,
 }  # fmt: skip
 NEURAL = {  # tested in test_neural.py
     "avg_pool2d", "conv2d", "elu", "erf", "gelu", "leaky_relu", "linear", "log_softmax", "logsumexp",

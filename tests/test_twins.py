@@ -26,6 +26,7 @@ ONLY_TORCH_FUSES = {
     "batch_normalization",  # TensorFlow's kernel takes images only, and gives the unbiased variance
     "adam_update",  # TensorFlow's kernel is for one variable, whose value a step gets and returns as a tensor
     "sgd_update",  # likewise
+    "all_finite",  # TensorFlow's formula takes little time; the largest number of a NaN is not NaN in XLA
 }
 TORCH, TENSORFLOW = dn.backend("torch"), dn.backend("tensorflow")
 

@@ -104,7 +104,7 @@ class TensorBoard(Callback):
 
 
 class _EventFile:
-    """A file of TensorBoard's, as https://github.com/tensorflow/tensorboard names and frames it."""
+    """A file of TensorBoard's, as the project TensorBoard names and frames it."""
 
     def __init__(self, folder: Path) -> None:
         self._event, self._summary, record_writer = _library()
@@ -130,7 +130,7 @@ class _EventFile:
 
 
 def _library() -> tuple[Any, Any, Any]:
-    # not its EventFileWriter, which imports TensorFlow wherever it is installed
+    # not its EventFileWriter, which imports a whole framework wherever it is installed
     try:
         from tensorboard.compat.proto.event_pb2 import Event
         from tensorboard.compat.proto.summary_pb2 import Summary

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import optree
 
+from dualnn.fast_paths import fast_path
 from dualnn.layers import context, tree
 from dualnn.names import unknown
 from dualnn.protocol import Backend, Tensor
@@ -64,6 +65,9 @@ def initial(choice: str, step: int = 0) -> dict[str, Any]:
 def is_finite(nn: Backend, *trees: Any) -> Tensor:
     """Return whether all numbers of some trees of tensors are finite, a boolean tensor of shape ()."""
     tensors: list[Tensor] = optree.tree_leaves(trees)  # type: ignore[arg-type]
+    fused = fast_path(nn, "all_finite")
+    if fused is not None:
+        return fused(tensors)
     return nn.all(nn.stack([nn.all(nn.isfinite(tensor)) for tensor in tensors]))
 
 

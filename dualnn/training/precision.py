@@ -98,11 +98,9 @@ def initial_loss_scale() -> dict[str, Any]:
     return {"scale": np.asarray(INITIAL_SCALE, np.float32), "good": np.asarray(0, np.int64)}
 
 
-def unscaled(nn: Backend, gradients: Sequence[Tensor], state: LossScale) -> tuple[list[Tensor], Tensor]:
-    """Return the gradients of the loss itself, and whether all of them are finite numbers."""
-    gradients = [gradient / nn.astype(state["scale"], gradient.dtype) for gradient in gradients]
-    finite = [nn.all(nn.isfinite(gradient)) for gradient in gradients]
-    return gradients, nn.all(nn.stack(finite))
+def unscaled(nn: Backend, gradients: Sequence[Tensor], state: LossScale) -> list[Tensor]:
+    """Return the gradients of the loss itself."""
+    return [gradient / nn.astype(state["scale"], gradient.dtype) for gradient in gradients]
 
 
 def next_loss_scale(nn: Backend, state: LossScale, finite: Tensor) -> LossScale:

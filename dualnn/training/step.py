@@ -85,30 +85,23 @@ def train_step(
             state["trainable"]
         )
         now = {name: scalars[i] for i, name in enumerate(names)}
-        finite = None
-        if scale:
-            gradients, finite = unscaled(nn, gradients, scale)
-        weights, slots = optimizer.update(
-            nn,
-            state["trainable"],
-            gradients,
-            state["optimizer"],
-            now,
-            in_place=not (scale or guard),  # else the old ones may be kept
-        )
         metrics = objective.update(nn, state["metrics"], batch, y_pred, loss, values)
-        if scale:
-            new = weights, slots, others
-            old = state["trainable"], state["optimizer"], state["other"]
-            weights, slots, others = _where(nn, finite, new, old)
-            scale = next_loss_scale(nn, scale, finite)
+        counts = None  # whether the step does
         if guard:
             # in float16 a gradient may overflow: that is what the scale is for
             is_finite = guards.is_finite(nn, loss) if scale else guards.is_finite(nn, loss, gradients)
             counts, guard = guards.after(nn, on_nonfinite, guard, is_finite)
-            new, old = (weights, slots, others), (state["trainable"], state["optimizer"], state["other"])
-            weights, slots, others = _where(nn, counts, new, old)
             metrics = _where(nn, counts, metrics, state["metrics"])
+        if scale:
+            gradients = unscaled(nn, gradients, scale)
+            finite = guards.is_finite(nn, gradients)
+            scale = next_loss_scale(nn, scale, finite)
+            counts = finite if counts is None else nn.logical_and(counts, finite)
+        if counts is not None:
+            others = _where(nn, counts, others, state["other"])
+        weights, slots = optimizer.update(
+            nn, state["trainable"], gradients, state["optimizer"], now, in_place=True, counts=counts
+        )
         return State(
             trainable=weights,
             other=others,

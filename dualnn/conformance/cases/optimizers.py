@@ -283,6 +283,11 @@ def _sometimes(t: int) -> Array:
     return np.logical_or(~_IN_VECTOR, t % 2 == 1)
 
 
+def _counts(t: int) -> Array:
+    """Return which numbers move in a step: none in every third one."""
+    return np.full(8, t % 3 != 0)
+
+
 def _run_kernel(
     kernel: str, name: str, given: dict[str, Any], used: tuple[str, ...], variant: str
 ) -> Callable[..., Array]:
@@ -309,11 +314,15 @@ def _run_kernel(
             gradients = native(g, turned=variant == _TURNED)
             if variant == _WITHOUT and not np.all(_sometimes(step + 1)):
                 gradients[1] = None
+            counts = None
+            if variant == _LEFT_OUT:
+                counts = nn.asarray(bool(np.all(_counts(step + 1))), device=device)
+                gradients = [nn.where(counts, gradient, np.nan) for gradient in gradients]
             scalars = {
                 key: nn.asarray(value, dtype=dtype, device=device)
                 for key, value in optimizer.scalars_of(step).items()
             }
-            optimizer.update(nn, variables, gradients, slots, scalars, in_place=True)
+            optimizer.update(nn, variables, gradients, slots, scalars, in_place=True, counts=counts)
             rows.append(row())  # the formula, which is pure, would have left them as they were
         return np.stack(rows)
 
@@ -321,11 +330,13 @@ def _run_kernel(
 
 
 _TURNED, _WITHOUT = "gradients laid out in another way", "a gradient that is None"
+_LEFT_OUT = "every third step left out"
+_MOVING = {_WITHOUT: _sometimes, _LEFT_OUT: _counts}
 
 
 def _kernel_case(kernel: str, name: str, variant: str, given: dict[str, Any]) -> Case:
     used = _used(name, given)
-    moving = _sometimes if variant == _WITHOUT else lambda t: np.True_
+    moving = _MOVING.get(variant, lambda t: np.True_)
     return TrajectoryCase(
         name=kernel,
         variant=variant,
@@ -342,6 +353,7 @@ _OF_KERNELS: dict[str, dict[str, Any]] = {
     "clipvalue": {"clipvalue": 0.5},
     _TURNED: {},
     _WITHOUT: {},
+    _LEFT_OUT: {"weight_decay": 0.1, "learning_rate": 0.05},
 }
 for _kernel, _name in (("adam_update", "Adam"), ("sgd_update", "SGD")):
     CASES += [_kernel_case(_kernel, _name, variant, given) for variant, given in _OF_KERNELS.items()]
@@ -390,7 +402,34 @@ def _get(nn: Backend, dtype: str) -> dict[str, Any]:
     return {name: nn.asarray(named(name)) for name in _TABLE}
 
 
+# what is looked at: tensors of which all numbers are finite, or not
+_LOOKED_AT: dict[str, tuple[list[list[float]], bool]] = {
+    "finite": ([[0.0, -1.0], [5.0]], True),
+    "the largest numbers": ([[1.0, -1.0]], True),  # times the largest of the dtype
+    "infinite": ([[1.0], [1.0, np.inf]], False),
+    "minus infinite": ([[-np.inf, 1.0], [1.0]], False),
+    "NaN before larger ones": ([[1.0, np.nan, 2.0], [1.0]], False),
+    "NaN beside infinite": ([[np.nan, np.inf]], False),
+    "empty beside finite": ([[], [1.0]], True),
+    "empty beside NaN": ([[], [np.nan]], False),
+}
+
+
+def _all_finite(nn: Any, dtype: str) -> dict[str, Any]:
+    def answer(question: str, numbers: list[list[float]]) -> Any:
+        factor = np.finfo(dtype).max if question == "the largest numbers" else 1.0
+        return nn.all_finite([nn.asarray(factor * np.asarray(one), dtype=dtype) for one in numbers])
+
+    return {question: answer(question, numbers) for question, (numbers, _) in _LOOKED_AT.items()}
+
+
 CASES += [
+    ExactCase(
+        name="all_finite",
+        run=_all_finite,
+        expected={question: answer for question, (_, answer) in _LOOKED_AT.items()},
+        reason="as its docstring says",
+    ),
     ExactCase(
         name="optimizers.Optimizer",
         variant="one of a user's own",
