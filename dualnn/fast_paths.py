@@ -13,6 +13,7 @@ NAMES = (
     "adam_update",
     "sgd_update",
     "batch_normalization",
+    "layer_normalization",
     "sparse_softmax_cross_entropy",
     "scaled_dot_product_attention",
     "simple_rnn",

@@ -376,6 +376,14 @@ class FastPaths(Protocol):
         And the mean and the biased variance, (features,), as constants: those given, or else of `x` itself.
         """
 
+    def layer_normalization(
+        self, x: Tensor, gamma: Tensor | None, beta: Tensor | None, /, *, epsilon: float
+    ) -> Tensor | None:
+        """``(x - mean) / sqrt(variance + epsilon) * gamma + beta`` of (..., features).
+
+        By the mean and the biased variance of each sample's features.
+        """
+
     def sparse_softmax_cross_entropy(
         self, labels: Tensor, logits: Tensor, /, *, mean: builtins.bool
     ) -> Tensor:

@@ -152,6 +152,7 @@ from dualnn_torch.exporting import exporters
 from dualnn_torch.fused import (
     batch_normalization,
     gru,
+    layer_normalization,
     lstm,
     scaled_dot_product_attention,
     simple_rnn,

@@ -34,6 +34,16 @@ def batch_normalization(x, gamma, beta, statistics, /, *, epsilon):
     return y.movedim(1, -1), mean.detach(), variance
 
 
+def layer_normalization(x, gamma, beta, /, *, epsilon):
+    """Return (..., features) with each sample normalised over its features.
+
+    Its gradient may be differentiated as often as one likes.
+    """
+    if not x.is_floating_point():
+        return None
+    return torch.layer_norm(x, x.shape[-1:], gamma, beta, epsilon)
+
+
 def sparse_softmax_cross_entropy(labels, logits, /, *, mean):
     """Return the loss of each sample, in the shape (...) of `labels`, for logits (..., classes).
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 (the name it has everywhere)
 
 from dualnn.names import unknown
-from dualnn_torch.data_types import floating_dtype
+from dualnn_torch.data_types import LIMITED, floating_dtype
 from dualnn_torch.linear_algebra_functions import matmul
 
 
@@ -115,8 +115,11 @@ def linear(x, kernel, bias=None, /):
     >>> nn.to_numpy(y).tolist()
     [[3.0, 4.0]]
     """
-    if x.ndim == 2 and bias is not None and x.dtype is kernel.dtype is bias.dtype:
-        return torch.addmm(bias, x, kernel)  # one operation to call and to record
+    if x.ndim >= 2 and bias is not None and x.dtype is kernel.dtype is bias.dtype not in LIMITED:
+        # one operation to call and to record, and no pass of its own for the bias
+        if x.ndim == 2:
+            return torch.addmm(bias, x, kernel)
+        return torch.addmm(bias, x.flatten(0, -2), kernel).unflatten(0, x.shape[:-1])
     y = matmul(x, kernel)
     return y if bias is None else y + bias
 

@@ -24,6 +24,7 @@ ONLY_TORCH_FUSES = {
     "gru",  # TensorFlow has a kernel for one step only
     "scaled_dot_product_attention",  # TensorFlow has no such kernel
     "batch_normalization",  # TensorFlow's kernel takes images only, and gives the unbiased variance
+    "layer_normalization",  # TensorFlow has no such kernel
     "adam_update",  # TensorFlow's kernel is for one variable, whose value a step gets and returns as a tensor
     "sgd_update",  # likewise
 }
