@@ -42,6 +42,8 @@ class Work(NamedTuple):
     """Of the forward pass of a batch, about."""
     kinds: frozenset[str]
     """What layers with weights do: ``"dense"``, ``"convolution"``, ``"recurrence"``."""
+    layers: int = 1
+    """How many layers have weights."""
 
 
 class Engine(NamedTuple):
