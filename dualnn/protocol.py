@@ -386,6 +386,9 @@ class FastPaths(Protocol):
         By the mean and the biased variance of each sample's features.
         """
 
+    def relu_in_place(self, x: Tensor, /) -> Tensor | None:
+        """``max(x, 0)`` in the memory of `x`, a tensor that nobody else has."""
+
     def sparse_softmax_cross_entropy(
         self, labels: Tensor, logits: Tensor, /, *, mean: builtins.bool
     ) -> Tensor:

@@ -154,6 +154,7 @@ from dualnn_torch.fused import (
     gru,
     layer_normalization,
     lstm,
+    relu_in_place,
     scaled_dot_product_attention,
     simple_rnn,
     sparse_softmax_cross_entropy,

@@ -114,6 +114,24 @@ def test_layer_normalization(backend):
     close(y, (x - mean) / np.sqrt(variance + 1e-3), 60)
 
 
+def test_a_convolution_rectified_in_its_own_memory(backend):
+    layer = L.Conv2D(3, 2, activation="relu", bias_initializer="glorot_uniform").on(dtype="float64")
+    layer(IMAGES)
+    nn, before = layer.nn, IMAGES.copy()
+    x = nn.asarray(IMAGES)
+    with nn.GradientTape() as tape:
+        recorded = layer(x)
+    slope = tape.gradient(recorded, layer.kernel)
+    with nn.inference_mode():
+        inferred = layer(x)
+    with generic():
+        by_formula = layer(x)
+    np.testing.assert_array_equal(nn.to_numpy(inferred), nn.to_numpy(by_formula))
+    np.testing.assert_array_equal(nn.to_numpy(recorded), nn.to_numpy(by_formula))
+    np.testing.assert_array_equal(nn.to_numpy(x), before)
+    assert slope is not None
+
+
 def test_layer_normalization_by_kernel_and_by_formula(backend):
     layer = L.LayerNormalization(gamma_initializer="glorot_uniform").on(dtype="float64")
     layer(IMAGES)
