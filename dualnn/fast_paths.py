@@ -14,6 +14,8 @@ NAMES = (
     "sgd_update",
     "all_finite",
     "batch_normalization",
+    "layer_normalization",
+    "relu_in_place",
     "sparse_softmax_cross_entropy",
     "scaled_dot_product_attention",
     "simple_rnn",

@@ -42,6 +42,8 @@ class Work(NamedTuple):
     """Of the forward pass of a batch, about."""
     kinds: frozenset[str]
     """What layers with weights do: ``"dense"``, ``"convolution"``, ``"recurrence"``."""
+    layers: int = 1
+    """How many layers have weights."""
 
 
 class Engine(NamedTuple):
@@ -378,6 +380,17 @@ class FastPaths(Protocol):
 
         And the mean and the biased variance, (features,), as constants: those given, or else of `x` itself.
         """
+
+    def layer_normalization(
+        self, x: Tensor, gamma: Tensor | None, beta: Tensor | None, /, *, epsilon: float
+    ) -> Tensor | None:
+        """``(x - mean) / sqrt(variance + epsilon) * gamma + beta`` of (..., features).
+
+        By the mean and the biased variance of each sample's features.
+        """
+
+    def relu_in_place(self, x: Tensor, /) -> Tensor | None:
+        """``max(x, 0)`` in the memory of `x`, a tensor that nobody else has."""
 
     def sparse_softmax_cross_entropy(
         self, labels: Tensor, logits: Tensor, /, *, mean: builtins.bool

@@ -153,7 +153,9 @@ from dualnn_torch.exporting import exporters
 from dualnn_torch.fused import (
     batch_normalization,
     gru,
+    layer_normalization,
     lstm,
+    relu_in_place,
     scaled_dot_product_attention,
     simple_rnn,
     sparse_softmax_cross_entropy,

@@ -15,11 +15,9 @@ from dualnn_torch.creation_functions import asarray
 from dualnn_torch.gradient_tape import is_recording
 
 MOST_PROGRAMS = 8  # of one function, one for each choice of shapes
-UPDATES = (
-    "adam_update",
-    "sgd_update",
-    "all_finite",
-)  # inductor fuses their formulas with what stands around them
+_ONE_TENSOR = optree.tree_structure(((0,), {}), none_is_leaf=True)
+# what inductor is not given: it fuses their formulas with what stands around them
+UPDATES = ("adam_update", "sgd_update", "all_finite")
 
 
 def compile(fun, /, *, jit=False):
@@ -51,7 +49,10 @@ def compile(fun, /, *, jit=False):
 
     @functools.wraps(fun)
     def call(*args, **kwargs):
-        leaves, structure = _flatten((args, kwargs))
+        if len(args) == 1 and type(args[0]) is torch.Tensor and not kwargs:  # the usual case of a model
+            leaves, structure = args, _ONE_TENSOR
+        else:
+            leaves, structure = _flatten((args, kwargs))
         program = programs.find(leaves, structure)
         call.runs_as = programs.runs_as
         return fun(*args, **kwargs) if program is None else program.call(leaves)
@@ -221,15 +222,13 @@ class _Program:
 
 def _is_followed(leaf):
     """Return whether others look at what becomes of a tensor: to differentiate it, or while they trace."""
+    if type(leaf) is torch.Tensor:  # the usual case
+        return leaf.requires_grad or torch._C._functorch.is_functorch_wrapped_tensor(leaf)
     if not isinstance(leaf, torch.Tensor):
         return False
     if isinstance(leaf, torch.nn.Parameter):
         return leaf.requires_grad and torch.is_grad_enabled()
-    return (
-        leaf.requires_grad
-        or type(leaf) is not torch.Tensor
-        or torch._C._functorch.is_functorch_wrapped_tensor(leaf)
-    )
+    return True
 
 
 def _described(leaf):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 from dualnn_torch.devices import native_device
@@ -39,9 +40,8 @@ def to_numpy(x, /):
     >>> nn.to_numpy(nn.asarray([1.0, 2.0]))
     array([1., 2.], dtype=float32)
     """
-    dtype = torch.float32 if x.dtype == torch.bfloat16 else x.dtype
-    host = x.detach().to("cpu", dtype=dtype, copy=True)
-    return host.resolve_conj().resolve_neg().numpy()
+    host = x.detach().to(torch.float32) if x.dtype == torch.bfloat16 else x.detach()
+    return np.array(host.cpu().resolve_conj().resolve_neg().numpy())
 
 
 def from_dlpack(x, /, *, device=None, copy=None):

@@ -14,7 +14,7 @@ from dualnn.backends import owner
 from dualnn_torch.data_type_functions import modular
 from dualnn_torch.data_types import LIMITED, dtype_name, floating_dtype, python_dtype
 from dualnn_torch.data_types import dtype as native_dtype
-from dualnn_torch.devices import native_device
+from dualnn_torch.devices import CPU, native_device
 
 _NUMBERS = frozenset({bool, int, float, complex})
 
@@ -57,6 +57,8 @@ def asarray(obj, /, *, dtype=None, device=None, copy=None):
         return torch.tensor(obj, dtype=dtype, device=native_device(device))
     else:
         source, device = _host_tensor(obj, native_dtype(dtype)), native_device(device)
+        if copy is None and device == CPU:  # it is what was asked for already
+            return source
     result = source.to(device, native_dtype(dtype), copy=copy is True)
     if copy is False and not _shares_memory(result, obj):
         raise ValueError(f"expected memory to share (copy=False), got {type(obj).__name__}; use copy=None")

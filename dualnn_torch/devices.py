@@ -7,6 +7,8 @@ import torch
 from dualnn.defaults import defaults
 from dualnn.names import unknown
 
+CPU = torch.device("cpu")
+
 
 def devices():
     """Return the names of the devices of this machine that the framework can use.
@@ -59,6 +61,8 @@ def native_device(device, /):
         device = defaults.devices.get("torch")
     if device is None or isinstance(device, torch.device):
         return device
+    if device == "cpu":  # which every machine has
+        return CPU
     return torch.device(canonical_device(device))
 
 

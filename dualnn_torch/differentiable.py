@@ -33,6 +33,18 @@ def check_tensor(x):
         raise TypeError(f"expected torch tensors, got {kind(x)}")
 
 
+def is_constant(tensor):
+    """Return whether a tensor is a plain one that no derivative goes through.
+
+    While somebody else traces, to compile or to export, it is not: they want to see the usual operation.
+    """
+    return not (
+        tensor.requires_grad
+        or torch.compiler.is_compiling()
+        or torch._C._functorch.is_functorch_wrapped_tensor(tensor)
+    )
+
+
 def check_differentiable(tensor):
     """Raise TypeError unless it holds real or complex numbers."""
     if not (tensor.is_floating_point() or tensor.is_complex()):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dualnn.protocol import Engine
 
 TRACED_STEPS = 5_000  # the tracer's import takes a second, and a graph saves up to 0.2 milliseconds a step
-JIT_STEPS = 100_000  # inductor takes 3 to 10 seconds, and saves another tenth of a millisecond a step
+JIT_SECONDS, JIT_SECONDS_A_LAYER = 9.0, 0.5  # what inductor takes
+JIT_SAVES_A_LAYER = 5e-5  # seconds a step
 UNROLLED_STEPS = 1_000_000  # eight steps in a row compile for 10 seconds, and save another hundredth
 UNROLL = 8
 
@@ -25,8 +26,10 @@ def choose_engine(work, steps, jit, /):
     """
     count = steps or 0
     if jit is None:
+        saved = count * work.layers * JIT_SAVES_A_LAYER
+        pays = saved >= JIT_SECONDS + work.layers * JIT_SECONDS_A_LAYER
         # convolutions and recurrent layers spend their time in kernels that inductor does not make
-        jit = count >= JIT_STEPS and work.kinds == {"dense"}
+        jit = pays and work.kinds == {"dense"}
     if jit:
         return Engine("epoch", True, UNROLL if count >= UNROLLED_STEPS else 1)
     return Engine("epoch" if count >= TRACED_STEPS else "eager", False)

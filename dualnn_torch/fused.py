@@ -11,6 +11,7 @@ import torch
 from torch._subclasses import FakeTensor
 
 from dualnn_torch import lstm_in_graphs
+from dualnn_torch.differentiable import is_constant
 from dualnn_torch.gradient_tape import recording_now
 
 _NO_LABEL = torch.iinfo(torch.int64).min  # by default torch leaves out the samples with the label -100
@@ -32,6 +33,24 @@ def batch_normalization(x, gamma, beta, statistics, /, *, epsilon):
     # Of a variance below epsilon this has the digits that variance + epsilon has, as which it is used.
     variance = torch.clamp(scale.detach() ** -2 - epsilon, min=0)
     return y.movedim(1, -1), mean.detach(), variance
+
+
+def layer_normalization(x, gamma, beta, /, *, epsilon):
+    """Return (..., features) with each sample normalised over its features.
+
+    Its gradient may be differentiated as often as one likes.
+    """
+    if not x.is_floating_point():
+        return None
+    return torch.layer_norm(x, x.shape[-1:], gamma, beta, epsilon)
+
+
+def relu_in_place(x, /):
+    """Return ``max(x, 0)`` in the memory of `x`, if no gradient goes through it.
+
+    Asking the system for as much memory again takes several times as long as the operation itself.
+    """
+    return torch.relu_(x) if is_constant(x) else None
 
 
 def sparse_softmax_cross_entropy(labels, logits, /, *, mean):

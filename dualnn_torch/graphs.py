@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import re
 
 import optree
@@ -11,6 +10,7 @@ from torch._subclasses import FakeTensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import _disable_current_modes
 
+from dualnn_torch.gradient_tape import set_grad_mode
 from dualnn_torch.variables import Variable
 
 
@@ -69,7 +69,17 @@ def as_python(traced):
 
     source = re.sub(r"\btorch\.ops\.(\w+)\.(\w+)\.(\w+)\b", operation, code.src)
     exec(re.sub(r"(?<== )self\.(\w+)", constant, source), names)
-    return torch.no_grad()(functools.partial(names["forward"], None))
+    forward = names["forward"]
+
+    def run(*tensors):
+        before = torch.is_grad_enabled()
+        set_grad_mode(False)  # torch.no_grad() takes as long as an operation
+        try:
+            return forward(None, *tensors)
+        finally:
+            set_grad_mode(before)
+
+    return run
 
 
 def as_machine_code(traced, leaves):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+
 import torch
 import torch.nn.functional as F  # noqa: N812 (the name it has everywhere)
 
 from dualnn.names import unknown
-from dualnn_torch.data_types import floating_dtype
+from dualnn_torch.data_types import LIMITED, floating_dtype
+from dualnn_torch.differentiable import is_constant
 from dualnn_torch.linear_algebra_functions import matmul
 
 
@@ -115,8 +118,11 @@ def linear(x, kernel, bias=None, /):
     >>> nn.to_numpy(y).tolist()
     [[3.0, 4.0]]
     """
-    if x.ndim == 2 and bias is not None and x.dtype is kernel.dtype is bias.dtype:
-        return torch.addmm(bias, x, kernel)  # one operation to call and to record
+    if x.ndim >= 2 and bias is not None and x.dtype is kernel.dtype is bias.dtype not in LIMITED:
+        # one operation to call and to record, and no pass of its own for the bias
+        if x.ndim == 2:
+            return torch.addmm(bias, x, kernel)
+        return torch.addmm(bias, x.flatten(0, -2), kernel).unflatten(0, x.shape[:-1])
     y = matmul(x, kernel)
     return y if bias is None else y + bias
 
@@ -154,6 +160,10 @@ def max_pool2d(x, /, *, pool_size, strides, padding):
     """
     image = _channels_second(x)
     before, after = _padding(image, pool_size, strides, (1, 1), padding)
+    small = not any(after) and max(pool_size) <= 2 <= min(x.shape[1:3])
+    if small and x.numel() >= _MANY and is_constant(x):
+        # torch's kernel also notes where each value was found, for a gradient that nobody takes here
+        return _largest(_largest(x, 1, pool_size[0], strides[0]), 2, pool_size[1], strides[1])
     if before != after:
         image, before = _pad(image, before, after, -torch.inf), 0
     return _channels_last(F.max_pool2d(image, pool_size, strides, before))
@@ -250,6 +260,17 @@ def _channels_second(x):
 
 def _channels_last(x):
     return x.permute(0, 2, 3, 1)
+
+
+_MANY = 40_000  # elements, of which one kernel takes longer than a few that are simpler
+
+
+def _largest(x, axis, window, stride):
+    # the largest of each `window` neighbours along an axis
+    last = x.shape[axis] - window
+    slices = (x.narrow(axis, i, last + 1) for i in range(window))
+    before = (slice(None),) * axis
+    return functools.reduce(torch.maximum, (one[(*before, slice(None, None, stride))] for one in slices))
 
 
 def _padding(image, window, strides, dilation, padding):

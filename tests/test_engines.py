@@ -333,3 +333,27 @@ def test_an_overflow_leaves_moving_statistics_alone(backend):
     x = np.full((4, 1), 1e5, "float32")  # infinite in float16
     model.fit(x, np.zeros((4, 1)), batch_size=4, epochs=1, verbose=0)
     assert all(np.isfinite(w).all() for w in model.get_weights())
+
+
+def test_a_model_that_has_predicted_much_is_run_as_a_graph_with_the_same_bits():
+    calls = []
+
+    class Counted(L.Dense):
+        def call(self, x):
+            calls.append(len(x))
+            return super().call(x)
+
+    model = dn.Sequential([Counted(5, activation="relu"), L.LayerNormalization(), L.Dense(2)]).on("torch")
+    first = [model.predict_on_batch(X[:3]) for _ in range(100)]
+    assert len(calls) >= 100
+    for _ in range(8_200):
+        model.predict_on_batch(X[:3])
+    calls.clear()
+    np.testing.assert_array_equal(model.predict_on_batch(X[:3]), first[0])
+    assert calls == []
+    model.layers[-1].kernel = np.zeros((5, 2))  # the graph has the variables, not what they were
+    assert np.ptp(model.predict_on_batch(X[:3]), axis=0).max() == 0.0
+    assert calls == []
+    copy = model.on("torch")
+    copy.predict_on_batch(X[:3])
+    assert calls == [3]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import dualnn as dn
+from dualnn.fast_paths import generic
 
 L = dn.layers
 RNG = np.random.default_rng(5)
@@ -111,6 +112,46 @@ def test_layer_normalization(backend):
     _, y = run(L.LayerNormalization(gamma_initializer="ones"), x)
     mean, variance = x.mean(-1, keepdims=True), x.var(-1, keepdims=True)
     close(y, (x - mean) / np.sqrt(variance + 1e-3), 60)
+
+
+def test_a_convolution_rectified_in_its_own_memory(backend):
+    layer = L.Conv2D(3, 2, activation="relu", bias_initializer="glorot_uniform").on(dtype="float64")
+    layer(IMAGES)
+    nn, before = layer.nn, IMAGES.copy()
+    x = nn.asarray(IMAGES)
+    with nn.GradientTape() as tape:
+        recorded = layer(x)
+    slope = tape.gradient(recorded, layer.kernel)
+    with nn.inference_mode():
+        inferred = layer(x)
+    with generic():
+        by_formula = layer(x)
+    np.testing.assert_array_equal(nn.to_numpy(inferred), nn.to_numpy(by_formula))
+    np.testing.assert_array_equal(nn.to_numpy(recorded), nn.to_numpy(by_formula))
+    np.testing.assert_array_equal(nn.to_numpy(x), before)
+    assert slope is not None
+
+
+def test_layer_normalization_by_kernel_and_by_formula(backend):
+    layer = L.LayerNormalization(gamma_initializer="glorot_uniform").on(dtype="float64")
+    layer(IMAGES)
+    nn, x = layer.nn, layer.nn.asarray(IMAGES)
+
+    def steepness(x):
+        return nn.sum(nn.square(nn.grad(lambda x: nn.sum(nn.square(layer(x))))(x)))
+
+    def derivatives():
+        samples = layer(x), layer(x[:0]), nn.grad(steepness)(x), nn.grad(nn.grad(curve))(nn.asarray(0.7))
+        return [nn.to_numpy(one) for one in samples]
+
+    def curve(t):
+        return nn.sum(layer(x * nn.astype(t, x.dtype)))
+
+    fast = derivatives()
+    with generic():
+        by_formula = derivatives()
+    for a, b in zip(fast, by_formula, strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-11 * max(1.0, np.abs(b).max(initial=0)))
 
 
 def test_dropout_scales_and_only_in_training(backend):

@@ -257,6 +257,35 @@ def test_pooling(nn, dtype):
     check()
 
 
+@pytest.mark.parametrize(("window", "strides"), [((2, 2), (2, 2)), ((2, 1), (1, 2)), ((1, 2), (3, 2))])
+def test_pooling_of_many_images(nn, window, strides):
+    """With a gradient and without, and as a graph."""
+    x = np.random.default_rng(0).normal(size=(9, 41, 40, 3)).astype("float32")
+    x[1, 2, 2] = -np.inf
+    arguments = {"pool_size": window, "strides": strides, "padding": "valid"}
+    windows = _windows(_padded(x, window, strides, "valid", np.nan), window, strides)
+    expected = windows.max(axis=(3, 4))
+    x = nn.asarray(x)
+
+    def pooled(x):
+        return nn.max_pool2d(x, **arguments)
+
+    with nn.GradientTape() as tape:
+        tape.watch(x)
+        watched = pooled(x)
+    for y in (pooled(x), watched, nn.compile(pooled)(x)):
+        np.testing.assert_array_equal(nn.to_numpy(y), expected)
+    x = nn.where(x > 2.0, nn.asarray(np.nan, dtype=x.dtype), x)
+    with nn.GradientTape() as tape:
+        tape.watch(x)
+        watched = pooled(x)
+    np.testing.assert_array_equal(nn.to_numpy(pooled(x)), nn.to_numpy(watched))
+    x = nn.zeros((9, 41, 40, 3))  # of equal values the first one has the gradient
+    gradient = nn.to_numpy(nn.grad(lambda x: nn.sum(pooled(x)))(x))
+    assert set(np.unique(gradient)) == {0.0, 1.0}
+    assert gradient[:, 0, 0].min() == 1.0
+
+
 def test_the_gradient_of_pooling(nn):
     x = nn.asarray(np.arange(9.0).reshape(1, 3, 3, 1))
     arguments = {"pool_size": (2, 2), "strides": (2, 2), "padding": "same"}

@@ -24,6 +24,8 @@ ONLY_TORCH_FUSES = {
     "gru",  # TensorFlow has a kernel for one step only
     "scaled_dot_product_attention",  # TensorFlow has no such kernel
     "batch_normalization",  # TensorFlow's kernel takes images only, and gives the unbiased variance
+    "layer_normalization",  # TensorFlow has no such kernel
+    "relu_in_place",  # a tensor of TensorFlow never changes
     "adam_update",  # TensorFlow's kernel is for one variable, whose value a step gets and returns as a tensor
     "sgd_update",  # likewise
     "all_finite",  # TensorFlow's formula takes little time; the largest number of a NaN is not NaN in XLA

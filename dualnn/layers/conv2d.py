@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dualnn import activations
+from dualnn.fast_paths import fast_path
 from dualnn.layers.checks import fits, padding, pair, positive_int, window_size
 from dualnn.layers.input_spec import InputSpec
 from dualnn.layers.layer import Layer
@@ -102,6 +103,11 @@ class Conv2D(Layer):
             groups=self.groups,
             bias=self.bias,
         )
+        if self.activation is activations.relu:
+            kernel = fast_path(self.nn, "relu_in_place")
+            activated = None if kernel is None else kernel(y)
+            if activated is not None:
+                return activated
         return self.activation(y)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:

@@ -220,7 +220,6 @@ class _Projection(Layer):
         nn = self.nn
         batch, steps, *sizes = nn.shape(x)
         features, columns = math.prod(sizes), math.prod(self.target)
-        y = nn.matmul(nn.reshape(x, (-1, features)), nn.reshape(self.kernel, (features, columns)))
-        if self.bias is not None:
-            y = y + nn.reshape(self.bias, (columns,))
+        bias = None if self.bias is None else nn.reshape(self.bias, (columns,))
+        y = nn.linear(nn.reshape(x, (-1, features)), nn.reshape(self.kernel, (features, columns)), bias)
         return nn.reshape(y, (batch, steps, *self.target))

@@ -205,9 +205,13 @@ class LayerNormalization(Layer):
 
     def call(self, x: Tensor) -> Tensor:
         """Normalise each sample."""
-        nn = self.nn
-        rank = len(x.shape)
-        axis = self.axis % rank
+        axis = self.axis % len(x.shape)
+        kernel = fast_path(self.nn, "layer_normalization") if axis == len(x.shape) - 1 else None
+        y = None if kernel is None else kernel(x, self.gamma, self.beta, epsilon=self.epsilon)
+        return self._formula(x, axis) if y is None else y
+
+    def _formula(self, x: Tensor, axis: int) -> Tensor:
+        nn, rank = self.nn, len(x.shape)
         centered = x - nn.mean(x, axis=axis, keepdims=True)
         variance = nn.mean(centered * centered, axis=axis, keepdims=True)
         y = centered / nn.sqrt(variance + self.epsilon)

@@ -45,6 +45,10 @@ class _Found:
             identities == _identities(container) for container, identities in self._containers
         )
 
+    def is_outdated(self) -> bool:
+        """Return whether the slots are not known, or a variable trains now and did not before."""
+        return self.slots is None or any(trains != _trains(slot.variable) for slot, trains in self.slots)
+
     def __deepcopy__(self, memo: dict[int, Any]) -> None:
         """A copy of a layer looks for itself."""
 
@@ -110,7 +114,7 @@ def walk(root: Layer) -> Iterator[tuple[str, Layer]]:
 def slots(root: Layer) -> list[Slot]:
     """Return the slots of all variables of a layer and the layers inside it."""
     found = _found(root)
-    if found.slots is None or any(trains != _trains(slot.variable) for slot, trains in found.slots):
+    if found.is_outdated():
         unique = {
             id(slot.variable): (slot, _trains(slot.variable))
             for prefix, layer, trainable in reversed(found.layers)
@@ -120,7 +124,7 @@ def slots(root: Layer) -> list[Slot]:
         if _steps.bound:  # some variables are not in their slots at the moment
             return [slot for slot, _ in slots]
         found.slots = slots
-    return [slot for slot, _ in found.slots]
+    return [slot for slot, _ in found.slots or ()]
 
 
 def slots_in_step(root: Layer) -> list[Slot]:
@@ -138,8 +142,10 @@ def changed() -> None:
 
 def version(root: Layer) -> object:
     """Return a token that is the same object for as long as nothing in the tree has changed."""
-    slots(root)
-    return _found(root).slots
+    found = _found(root)
+    if found.is_outdated():
+        slots(root)
+    return found.slots
 
 
 def own_slots(layer: Layer, prefix: str = "", trainable: bool = True) -> list[Slot]:

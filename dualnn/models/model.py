@@ -21,13 +21,12 @@ from dualnn.place import Place
 from dualnn.saving.configs import Config, decode, encode
 from dualnn.training.callback_list import CallbackList
 from dualnn.training.checkpoints import Checkpoints
-from dualnn.training.compiled import CompiledSteps
 from dualnn.training.data import Batch, as_arrays, data_from, map_tree, native_tree, with_class_weight
-from dualnn.training.engines import Wish, chosen, work_of
+from dualnn.training.engines import Wish
 from dualnn.training.guard import check_choice
 from dualnn.training.objective import Goals
 from dualnn.training.precision import Precision
-from dualnn.training.prediction import Predict, predictor
+from dualnn.training.prediction import Predict, Predictors
 from dualnn.training.progress import ProgressBar, verbosity
 from dualnn.training.trainer import Trainer, fit_data
 
@@ -77,7 +76,7 @@ class Model(Layer):
     _graph: Graph | None = None
     _owner: object | None = None  # what tells the model's optimizer that the model is its own
     _trainer: Trainer | None = None
-    _steps: CompiledSteps | None = None
+    _predictors: Predictors | None = None
 
     def __init__(
         self, inputs: Any = None, outputs: Any = None, name: str | None = None, trainable: bool = True
@@ -289,7 +288,7 @@ class Model(Layer):
             self._owner = object()
         optimizer.claim(self._owner)
         self._trainer = Trainer(self, goals, optimizer, wish, Precision.of(precision))
-        self._steps = None
+        self._predictors = None
 
     @property
     def loss(self) -> Any:
@@ -540,17 +539,11 @@ class Model(Layer):
         export(self, path, format, verbose)
 
     def _predictor(self, batches: int | None) -> Predict:
-        if self._steps is None:
-            self._steps = CompiledSteps()
+        if self._predictors is None:
+            self._predictors = Predictors()
         trainer = self._trainer
         wish, precision = (Wish(), Precision()) if trainer is None else (trainer.wish, trainer.precision)
-
-        def make() -> Predict:
-            engine, _ = chosen(self.nn, wish, work_of(self, 32), batches, "")
-            return predictor(self, engine, precision)
-
-        # the choice may depend on the number of batches, but not on each single one
-        return self._steps.get(("predict", batches if batches is None else batches.bit_length()), self, make)  # type: ignore[no-any-return]
+        return self._predictors.get(self, wish, precision, batches)
 
     def _require_trainer(self, what: str, loss: bool = False) -> Trainer:
         if self._trainer is None:

@@ -79,13 +79,14 @@ def work_of(model: Model, batch_size: int) -> Work:
     >>> work_of(model, batch_size=10).multiply_adds
     120
     """
-    multiply_adds, kinds = 0, set()
+    multiply_adds, kinds, layers = 0, set(), 0
     for _, layer in tree.walk(model):
         shape = layer._output_shape
         positions = math.prod(n or 1 for n in shape[1:-1]) if isinstance(shape, tuple) else 1
         weights = [tuple(slot.variable.shape) for slot in tree.own_slots(layer)]
         size = sum(math.prod(shape) for shape in weights if len(shape) > 1)
         multiply_adds += size * positions * batch_size
+        layers += bool(weights)
         if size or layer.kind_of_work != "dense":
             kinds.add(layer.kind_of_work)
-    return Work(multiply_adds, frozenset(kinds or {"dense"}))
+    return Work(multiply_adds, frozenset(kinds or {"dense"}), layers)

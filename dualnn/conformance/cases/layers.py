@@ -372,13 +372,17 @@ CASES += [
             ("moving statistics, one sample", _Make(layers.BatchNormalization), WIDE("0.99"), _ROWS[:1]),
         )
     ),
-    _case(
-        "LayerNormalization",
-        "",
-        layers.LayerNormalization,
-        lambda x, gamma, beta: _normalized(x, 1, gamma, beta),
-        (numbers(3, 3)[:2], np.array([0.8, -1.3, 1.1]), np.array([0.3, 0.6, -0.4])),
-        _normalizing(3),
+    *(
+        _case(
+            "LayerNormalization",
+            "",
+            layers.LayerNormalization,
+            lambda x, gamma, beta: _normalized(x, 1, gamma, beta),
+            (numbers(3, 3)[:2], np.array([0.8, -1.3, 1.1]), np.array([0.3, 0.6, -0.4])),
+            _normalizing(3),
+            by_formula=by_formula,
+        )
+        for by_formula in (False, True)
     ),
     _case(
         "LayerNormalization",
