@@ -152,7 +152,7 @@ from dualnn_tf.elementwise_functions import (
 )
 from dualnn_tf.engines import choose_engine
 from dualnn_tf.exporting import exporters
-from dualnn_tf.fused import sparse_softmax_cross_entropy
+from dualnn_tf.fused import batch_normalization, sparse_softmax_cross_entropy
 from dualnn_tf.gradient_tape import GradientTape
 from dualnn_tf.indexing_functions import (
     take,

@@ -8,6 +8,7 @@ import logging
 import numpy as np
 import optree
 import tensorflow as tf
+from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
 
 
 def compile(fun, /, *, jit=False):
@@ -87,6 +88,11 @@ def compile_loop(body, /, *, jit=False, unroll=1):
         return carry
 
     return _prepared(loop, compile_loop(body) if jit else in_python, jit)
+
+
+def traced_for_xla():
+    """Return whether what is being computed is being traced, to be compiled to machine code."""
+    return GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
 
 
 def _prepared(fun, otherwise, jit):

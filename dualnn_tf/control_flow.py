@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import optree
 import tensorflow as tf
-from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
 
 from dualnn.control_flow import check_carry, pair_of, scan_length
+from dualnn_tf.compilation import traced_for_xla
 from dualnn_tf.creation_functions import asarray
 
 FEW = 64
@@ -64,8 +64,7 @@ def scan(f, init, xs, reverse=False, unroll=False):
 
 def _unrolled(unroll, length):
     if unroll is None:
-        unroll = length is not None and length <= FEW
-        unroll = unroll and not GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
+        unroll = length is not None and length <= FEW and not traced_for_xla()
     return unroll and length is not None
 
 

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 from dualnn.protocol import Engine
 
-JIT_STEPS = 1_000  # XLA compiles a small step in half a second, and saves up to half a millisecond a step
+JIT_STEPS = {
+    "dense": 1_000,  # XLA compiles a small step in half a second, and saves up to half a millisecond a step
+    "recurrence": 5_000,  # a loop over a sequence in one to three seconds, and saves as much or more
+}
+"""From how many steps on a run is compiled, by what its layers do. Not convolutions, for which XLA takes
+several times as long on a CPU."""
 JIT_WORK = 100_000_000  # multiplications a step, beyond which TensorFlow's own kernels use the cores better
 
 
@@ -22,7 +29,6 @@ def choose_engine(work, steps, jit, /):
     'epoch'
     """
     if jit is None:
-        long = steps is not None and steps >= JIT_STEPS
-        # on a CPU XLA's convolutions take several times as long, and its loops over sequences a little longer
-        jit = long and work.kinds == {"dense"} and work.multiply_adds <= JIT_WORK
+        enough = max(JIT_STEPS.get(kind, math.inf) for kind in work.kinds)
+        jit = steps is not None and steps >= enough and work.multiply_adds <= JIT_WORK
     return Engine("epoch", jit)

@@ -23,7 +23,6 @@ ONLY_TORCH_FUSES = {
     "lstm",  # BlockLSTMV2 is as fast as the unrolled formula for small sequences, half as fast for large ones
     "gru",  # TensorFlow has a kernel for one step only
     "scaled_dot_product_attention",  # TensorFlow has no such kernel
-    "batch_normalization",  # TensorFlow's kernel takes images only, and gives the unbiased variance
     "layer_normalization",  # TensorFlow has no such kernel
     "relu_in_place",  # a tensor of TensorFlow never changes
     "adam_update",  # TensorFlow's kernel is for one variable, whose value a step gets and returns as a tensor

@@ -232,7 +232,10 @@ def _kernel(nn: Any, x: Tensor, gamma: Any, beta: Any, statistics: Any = None) -
     kernel = nn.batch_normalization
     if statistics is not None:
         statistics = tuple(nn.asarray(one, dtype=x.dtype, device=nn.device(x)) for one in statistics)
-    return kernel(x, gamma, beta, statistics, epsilon=1e-3)
+    results = kernel(x, gamma, beta, statistics, epsilon=1e-3)
+    if results is None:
+        raise NotImplementedError(f"{nn.name} leaves {nn.dtype_name(x.dtype)} of this shape to the formula")
+    return results
 
 
 def _normalizing(n: int) -> int:
@@ -297,6 +300,14 @@ CASES += [
         )
         for by_formula in (False, True)
     ),
+    _case(
+        "BatchNormalization",
+        "inference, images",
+        layers.BatchNormalization,
+        _inferred,
+        (numbers(2, 1, 2, 2), *_STATE),
+        7,
+    ),
     FunctionCase(
         name="batch_normalization",
         variant="of the batch",
@@ -324,7 +335,7 @@ CASES += [
         reference=lambda x, gamma, beta: _inferred(
             x, gamma, beta, _MEAN.astype(WIDE), _VARIANCE.astype(WIDE)
         ),
-        inputs=(numbers(2, 2, 2), _GAMMA, _BETA),
+        inputs=(numbers(2, 1, 2, 2), _GAMMA, _BETA),
         roundings=7 + 2,  # the statistics are rounded, too
         derivatives=1,
         reason=COUNTED,
