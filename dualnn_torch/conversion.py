@@ -40,8 +40,8 @@ def to_numpy(x, /):
     >>> nn.to_numpy(nn.asarray([1.0, 2.0]))
     array([1., 2.], dtype=float32)
     """
-    host = x.detach().to(torch.float32) if x.dtype == torch.bfloat16 else x.detach()
-    return np.array(host.cpu().resolve_conj().resolve_neg().numpy())
+    host = x.to(torch.float32) if x.dtype == torch.bfloat16 else x
+    return np.array(host.numpy(force=True))
 
 
 def from_dlpack(x, /, *, device=None, copy=None):

@@ -395,6 +395,14 @@ CASES += [
         )
         for by_formula in (False, True)
     ),
+    FunctionCase(
+        name="layer_normalization",
+        run=lambda nn, x, gamma, beta: nn.layer_normalization(x, gamma, beta, epsilon=1e-3),
+        reference=lambda x, gamma, beta: _normalized(x, 1, gamma, beta),
+        inputs=(numbers(3, 3)[:2], np.array([0.8, -1.3, 1.1]), np.array([0.3, 0.6, -0.4])),
+        roundings=_normalizing(3),
+        reason=COUNTED,
+    ),
     _case(
         "LayerNormalization",
         "axis 1",
