@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,9 +39,6 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command line; what a user can put right ends in one sentence and no traceback."""
-    # beside other programs, threads that spin while they wait for each other make small steps ten times
-    # slower; it must be set before a framework is imported
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         app()
     except (ValueError, ImportError, OSError, RuntimeError) as error:

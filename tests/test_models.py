@@ -403,6 +403,18 @@ def test_state_that_is_used_and_then_set_in_an_own_loop(backend):
 # ---------------------------------------------------------------------- models that change
 
 
+def test_a_functional_model_may_be_deeper_than_pythons_stack(backend, tmp_path):
+    x = inputs = dn.Input((2,))
+    for _ in range(600):
+        x = L.Activation("linear")(x) + 1.0
+    model = dn.Model(inputs, x).on(backend)
+    model.save(tmp_path / "deep.dualnn")
+    for one in (model, model.on(backend), dn.load_model(tmp_path / "deep.dualnn", backend=backend)):
+        np.testing.assert_array_equal(
+            one.predict(np.zeros((3, 2), "float32"), verbose=0), np.full((3, 2), 600.0)
+        )
+
+
 def test_training_given_at_a_functional_call_wins(backend):
     inputs = dn.Input((6,))
     norm = L.BatchNormalization()

@@ -248,6 +248,23 @@ class TestDecisionBoundary:
         figure = plots.decision_boundary(self.linear(kernel), self.X, [1, 0, 2, 2])
         assert legend(figure) == ["0", "1", "2"]  # all four right
 
+    def test_a_classifier_of_scikit_learn_and_ours(self, backend):
+        pytest.importorskip("sklearn")
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
+        names = np.array(["right" if x > 0 else "left" for x in self.X[:, 0]])
+        network = dn.sklearn.Classifier(
+            hidden=(), epochs=100, learning_rate=0.1, backend=backend, random_state=0
+        )
+        for classifier in (LogisticRegression(), make_pipeline(StandardScaler(), network)):
+            figure = plots.decision_boundary(classifier.fit(self.X, names), self.X, names, resolution=41)
+            assert abs(self.boundary(figure)[:, 0].mean()) < 0.1  # by symmetry
+            assert legend(figure) == ["left", "right"]
+            with pytest.raises(ValueError, match=r"y: expected the classifier's classes.*got \['up'\]"):
+                plots.decision_boundary(classifier, self.X, [*names[:3], "up"])
+
     def test_refusals(self, backend):
         model = self.linear([[1.0, 0.0], [0.0, 1.0]])
         with pytest.raises(ValueError, match=r"x of shape \(samples, 2\)"):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from dualnn.protocol import Backend, Tensor
@@ -50,17 +51,20 @@ class SymbolicTensor:
             return {key: cls(operator.getitem, (call, key), shape=one) for key, one in shape.items()}
         return cls(layer, args, kwargs, shape)
 
-    def evaluate(self, values: dict[int, Any]) -> Any:
-        """Compute it from the inputs' values, ``{id(input): tensor}``; results are kept in `values`."""
-        if id(self) not in values:
-            if self.function is None:
-                raise ValueError(
-                    f"the outputs depend on the input {self.name!r}, which is not among the model's inputs"
-                )
-            args = [_evaluated(x, values) for x in self.args]
-            kwargs = {key: _evaluated(x, values) for key, x in self.kwargs.items()}
-            values[id(self)] = self.function(*args, **kwargs)
-        return values[id(self)]
+    def computed(self, values: dict[int, Any]) -> Any:
+        """Compute it from the values of the tensors that it is made of, ``{id(symbolic): tensor}``."""
+        args = [_put_in(x, values) for x in self.args]
+        kwargs = {key: _put_in(x, values) for key, x in self.kwargs.items()}
+        assert self.function is not None, "an input is given"
+        return self.function(*args, **kwargs)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> SymbolicTensor:
+        for node in ordered(self):  # one after the other: a chain of them may be longer than Python's stack
+            if id(node) not in memo:
+                copied = memo[id(node)] = copy.copy(node)
+                vars(copied).update(copy.deepcopy(vars(node), memo))
+        twin: SymbolicTensor = memo[id(self)]
+        return twin
 
     def __add__(self, other: Any) -> SymbolicTensor:
         return _operation(operator.add, self, other)
@@ -161,13 +165,29 @@ def is_symbolic(x: Any) -> bool:
     return isinstance(x, dict) and any(is_symbolic(item) for item in x.values())
 
 
-def _evaluated(x: Any, values: dict[int, Any]) -> Any:
+def ordered(outputs: Any) -> list[SymbolicTensor]:
+    """Return symbolic tensors, and all that they are made of, each after what it is made of itself."""
+    found: list[SymbolicTensor] = []
+    seen: set[int] = set()
+    waiting = [(node, False) for node in _within(outputs)][::-1]
+    while waiting:
+        node, arguments_done = waiting.pop()
+        if arguments_done:
+            found.append(node)
+        elif id(node) not in seen:
+            seen.add(id(node))
+            waiting.append((node, True))
+            waiting += [(argument, False) for argument in _within((node.args, node.kwargs))][::-1]
+    return found
+
+
+def _put_in(x: Any, values: dict[int, Any]) -> Any:
     if isinstance(x, SymbolicTensor):
-        return x.evaluate(values)
+        return values[id(x)]
     if isinstance(x, list | tuple) and is_symbolic(x):
-        return type(x)(_evaluated(item, values) for item in x)
+        return type(x)(_put_in(item, values) for item in x)
     if isinstance(x, dict) and is_symbolic(x):
-        return {key: _evaluated(item, values) for key, item in x.items()}
+        return {key: _put_in(item, values) for key, item in x.items()}
     return x
 
 
@@ -198,3 +218,11 @@ def _broadcast(a: Any, b: Any) -> tuple[int | None, ...] | None:
             raise ValueError(f"shapes {a} and {b} cannot be combined")
         sizes.append(n if m == 1 else m)
     return tuple(sizes)
+
+
+def _within(x: Any) -> Iterator[SymbolicTensor]:
+    if isinstance(x, SymbolicTensor):
+        yield x
+    elif isinstance(x, dict | list | tuple):
+        for item in x.values() if isinstance(x, dict) else x:
+            yield from _within(item)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from dualnn.layers.layer import Layer
-from dualnn.layers.symbolic import SymbolicTensor, conformed
+from dualnn.layers.symbolic import SymbolicTensor, conformed, ordered
 from dualnn.protocol import Backend
 from dualnn.saving.configs import Reference
 
@@ -41,12 +41,12 @@ class Graph:
             if not isinstance(x, SymbolicTensor):
                 raise TypeError(f"expected dn.Input and what layers make of it, got {type(x).__name__}")
         self.inputs, self.outputs = inputs, outputs
-        nodes = list(_nodes(outputs))
+        self._nodes = ordered(outputs)
         given = {id(x) for x in _flat(inputs)}
-        for node in nodes:
+        for node in self._nodes:
             if node.function is None and id(node) not in given:
                 raise ValueError(f"the outputs depend on {node}, which is not among the model's inputs")
-        layers = [node.function for node in nodes if isinstance(node.function, Layer)]
+        layers = [node.function for node in self._nodes if isinstance(node.function, Layer)]
         self.layers: list[Layer] = list({id(layer): layer for layer in layers}.values())
 
     def __call__(self, nn: Backend, model: str, x: Any) -> Any:
@@ -55,7 +55,10 @@ class Graph:
             id(node): conformed(nn, model, node, value)
             for node, value in zip(_flat(self.inputs), self._given(x), strict=True)
         }
-        return _map(lambda node: node.evaluate(values), self.outputs)
+        for node in self._nodes:
+            if id(node) not in values:
+                values[id(node)] = node.computed(values)
+        return _map(lambda node: values[id(node)], self.outputs)
 
     def output_shape(self) -> Any:
         """Return the outputs' shapes."""
@@ -74,7 +77,7 @@ class Graph:
 
     def get_config(self) -> dict[str, Any]:
         """Return what `from_config` makes an equal graph of: a list of nodes, which refer to those before."""
-        nodes = list({id(node): node for node in (*_flat(self.inputs), *_nodes(self.outputs))}.values())
+        nodes = list({id(node): node for node in (*_flat(self.inputs), *self._nodes)}.values())
         numbers = {id(node): Reference(number) for number, node in enumerate(nodes)}
 
         def referring(x: Any) -> Any:
@@ -190,16 +193,3 @@ def _map(function: Callable[[SymbolicTensor], Any], x: Any) -> Any:
     if isinstance(x, dict):
         return {key: function(item) for key, item in x.items()}
     return [function(item) for item in x] if isinstance(x, list | tuple) else function(x)
-
-
-def _nodes(outputs: Any, seen: set[int] | None = None) -> Iterator[SymbolicTensor]:
-    # every node after the nodes it is made of
-    seen = set() if seen is None else seen
-    if isinstance(outputs, dict | list | tuple):
-        for item in _flat(outputs):
-            yield from _nodes(item, seen)
-    elif isinstance(outputs, SymbolicTensor) and id(outputs) not in seen:
-        seen.add(id(outputs))
-        yield from _nodes(list(outputs.args), seen)
-        yield from _nodes(outputs.kwargs, seen)
-        yield outputs

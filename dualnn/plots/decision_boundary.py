@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from dualnn.models import Model
 from dualnn.plots.canvas import COLOURS, GREY, figure
 from dualnn.plots.classes import class_numbers
 from dualnn.training.data import as_array
@@ -25,7 +24,7 @@ Floats = npt.NDArray[np.float64]
 
 
 def decision_boundary(
-    model: Model,
+    model: Any,
     x: Any,
     y: Any,
     labels: Sequence[Any] | None = None,
@@ -37,12 +36,13 @@ def decision_boundary(
 
     Args:
         model: a model with inputs of shape (batch, 2), and an output of shape (batch, 1), for the classes 0
-            and 1, or (batch, classes). It is asked for ``predict`` only.
+            and 1, or (batch, classes). Or a fitted classifier with scikit-learn's ``predict_proba`` and
+            ``classes_``, as `dualnn.sklearn.Classifier`.
         x: the inputs of the samples, shape (samples, 2).
-        y: their classes, whole numbers from 0, or one-hot.
-        labels: the names of the classes 0, 1, 2 ...
-        from_logits: whether the outputs are logits. None: they are, unless all are in [0, 1] and, with a
-            column for each class, add up to 1.
+        y: their classes, whole numbers from 0, or one-hot; of a classifier, as it was fitted on.
+        labels: the names of the classes, in their order; by default 0, 1, 2 ..., or a classifier's classes.
+        from_logits: whether a model's outputs are logits. None: they are, unless all are in [0, 1] and, with
+            a column for each class, add up to 1.
         resolution: points to either side of the grid that the model is asked about.
 
     Returns:
@@ -73,7 +73,13 @@ def decision_boundary(
     first, second = np.linspace(low, high, resolution).T
     grid = np.stack(np.meshgrid(first, second), axis=-1).reshape(-1, 2)
     asked = np.concatenate([grid, points])
-    found = _probabilities(model.predict(asked.astype(np.float32), batch_size=4096, verbose=0), from_logits)
+    if hasattr(model, "predict_proba"):
+        found = np.asarray(model.predict_proba(asked))
+        labels = model.classes_ if labels is None else labels
+        classes = _numbered(classes, model.classes_)
+    else:
+        outputs = model.predict(asked.astype(np.float32), batch_size=4096, verbose=0)
+        found = _probabilities(outputs, from_logits)
     count = found.shape[1]
     if classes.dtype.kind not in "iu" or classes.min() < 0 or classes.max() >= count:
         raise ValueError(
@@ -92,6 +98,14 @@ def decision_boundary(
     ax.spines[:].set_visible(False)
     canvas.legend(loc="outside right upper", frameon=False, fontsize=9)
     return canvas
+
+
+def _numbered(y: npt.NDArray[Any], classes: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return the place of each sample's class among a classifier's."""
+    known = np.isin(y, classes)
+    if not known.all():
+        raise ValueError(f"y: expected the classifier's classes {classes}, got {np.unique(y[~known])}")
+    return np.searchsorted(classes, y)
 
 
 def _probabilities(outputs: Any, from_logits: bool | None) -> Floats:
