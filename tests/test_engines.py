@@ -124,6 +124,19 @@ def test_the_choice_is_logged(backend, caplog):
     assert "sequential runs by engine 'epoch': as asked for" in caplog.text
 
 
+@pytest.mark.parametrize("engine", ["step", "epoch"])
+def test_the_history_says_what_ran_where_the_choice_cannot_be_compiled(backend, engine):
+    class LooksAtValues(L.Layer):
+        def call(self, x):
+            return x if float(self.nn.sum(x)) > 1e9 else -x
+
+    model = dn.Sequential([LooksAtValues(), L.Dense(3)]).on(backend)
+    model.compile("adam", LOSS, engine=engine)
+    history = model.fit(X, Y, epochs=1, verbose=0)
+    assert (history.engine, history.jit) == ("eager", False)
+    assert history.engine_reason == "as asked for, but it could not be compiled"
+
+
 def test_contradictions_are_refused():
     model = mlp()
     with pytest.raises(ValueError, match="unknown engine 'fast'"):

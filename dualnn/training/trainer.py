@@ -65,6 +65,8 @@ class _Run:
     """How many steps of the epoch were done before, by the process that this one goes on for."""
     metrics: list[dict[str, Any]] | None = None
     """The sums behind the metrics of these steps."""
+    function: Callable[..., Any] | None = None
+    """What does a step, or many of them."""
 
 
 class Trainer:
@@ -166,6 +168,7 @@ class Trainer:
                 run.interrupt.raise_if_asked()
                 if ended:
                     break
+        _correct(history, run)
         callback("on_train_end", logs)
         return history
 
@@ -218,11 +221,12 @@ class Trainer:
         data, engine, place = run.data, run.engine, self.model.place
         nn = place.nn
         if engine.name != "epoch" or not isinstance(data, ArrayData):  # it is then resident, too
-            step = self._train_step(engine, run.on_nonfinite)
+            run.function = step = self._train_step(engine, run.on_nonfinite)
             for batch in data.batches(place, order, run.done):
                 yield 1, batch, lambda state, batch=batch: step(state, batch, self._scalars(1)[0])  # type: ignore[misc]
             return
-        loop, samples = self._train_loop(engine, run.on_nonfinite), data.on_device(place)
+        run.function = loop = self._train_loop(engine, run.on_nonfinite)
+        samples = data.on_device(place)
         passed = run.done
         for rows in data.rows(order):
             length = _length_of_calls(len(rows), engine.unroll, run.bar.shown, every)
@@ -498,6 +502,15 @@ class Trainer:
         body = steps.test_rows(nn, steps.test_step(self.model, self.objective, self.precision))
         compiled: Callable[..., Any] = nn.compile_loop(body, jit=engine.jit)
         return compiled
+
+
+def _correct(history: History, run: _Run) -> None:
+    """Note in the history what ran if the compiler has refused what was chosen."""
+    asked = "jit" if run.engine.jit else "eager" if run.engine.name == "eager" else "graph"
+    ran = getattr(run.function, "runs_as", asked)
+    if ran != asked:
+        history.engine, history.jit = "eager" if ran == "eager" else run.engine.name, False
+        history.engine_reason += ", but it could not be compiled" + (" to machine code" if run.engine.jit else "")
 
 
 def _is_resident(data: Data, place: Place) -> bool:
