@@ -243,7 +243,7 @@ class Generator:
 
     def permutation(self, n: int) -> npt.NDArray[np.int64]:
         """Return the integers below `n` in random order."""
-        return np.argsort(self.bits((n,)), kind="stable")
+        return np.argsort(self.bits((n,)))  # words of a stream differ, so any way of sorting gives the same
 
     def integers(self, low: int, high: int, shape: tuple[int, ...]) -> npt.NDArray[np.int64]:
         """Return integers in [low, high), each equally likely but for a bias below 2**-64 times the range."""

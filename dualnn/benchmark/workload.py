@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -19,6 +20,9 @@ from dualnn.benchmark.models import MODELS
 Array = npt.NDArray[Any]
 
 SEED = 0
+MOST_NUMBERS = 25_000_000
+"""In the inputs, if that leaves enough steps: each contender of a group holds two or three copies of them."""
+LEAST_STEPS = 10
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,9 @@ def workload(job: Job) -> Workload:
 def _of_the_benchmark(job: Job) -> Workload:
     model = MODELS[job.model]
     generator = np.random.default_rng(SEED)
-    x = generator.normal(size=(model.steps * job.batch_size, *model.input_shape)).astype(np.float32)
+    most = MOST_NUMBERS // (job.batch_size * math.prod(model.input_shape))
+    steps = max(LEAST_STEPS, min(model.steps, most))
+    x = generator.normal(size=(steps * job.batch_size, *model.input_shape)).astype(np.float32)
     # labels that can be learned, so that the losses tell whether all have done the same work
     teacher = generator.normal(size=(int(np.prod(model.input_shape)), model.classes))
     y = np.argmax(x.reshape(len(x), -1) @ teacher, axis=1)

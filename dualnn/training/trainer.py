@@ -510,7 +510,9 @@ def _correct(history: History, run: _Run) -> None:
     ran = getattr(run.function, "runs_as", asked)
     if ran != asked:
         history.engine, history.jit = "eager" if ran == "eager" else run.engine.name, False
-        history.engine_reason += ", but it could not be compiled" + (" to machine code" if run.engine.jit else "")
+        history.engine_reason += ", but it could not be compiled" + (
+            " to machine code" if run.engine.jit else ""
+        )
 
 
 def _is_resident(data: Data, place: Place) -> bool:
