@@ -12,7 +12,7 @@ JIT_STEPS = {
 }
 """From how many steps on a run is compiled, by what its layers do. Not convolutions, for which XLA takes
 several times as long on a CPU."""
-JIT_WORK = 100_000_000  # multiplications a step, beyond which TensorFlow's own kernels use the cores better
+JIT_WORK = 200_000_000  # multiplications a step, beyond which TensorFlow's own kernels use the cores better
 
 
 def choose_engine(work, steps, jit, /):
