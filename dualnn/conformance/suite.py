@@ -166,7 +166,7 @@ def _run(ids: list[str], where: list[Target], jobs: int) -> Iterator[tuple[int, 
     chunks = [ids[i : i + CHUNK] for i in range(0, len(ids), CHUNK)]
     # Fresh processes: frameworks and their threads do not survive a fork.
     context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(jobs, mp_context=context) as pool:
+    with concurrent.futures.ProcessPoolExecutor(jobs, context, _wait_asleep) as pool:
         futures = {pool.submit(_run_chunk, chunk, where): len(chunk) for chunk in chunks}
         done = 0
         try:
@@ -175,6 +175,12 @@ def _run(ids: list[str], where: list[Target], jobs: int) -> Iterator[tuple[int, 
                 yield done, future.result()
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _wait_asleep() -> None:
+    # Beside each other, threads that spin while they wait take the cores from those that work. It is read
+    # when a framework is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 def _run_chunk(ids: list[str], where: list[Target]) -> list[Result]:
