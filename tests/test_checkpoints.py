@@ -128,6 +128,7 @@ def killed_at_random_moments(backend, engine, tmp_path, kills):
             if status == 0:  # it had come to the end before
                 assert result("parts") == expected
                 shutil.rmtree(tmp_path / "parts")
+                seconds *= 0.9  # the first run may have been slow, on a machine with other work
             else:
                 assert status == -signal.SIGKILL
                 killed += 1
