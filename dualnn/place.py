@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +42,11 @@ class Place:
         """The backend itself."""
         return backends.backend(self.backend)
 
+    @functools.cached_property
+    def native_dtype(self) -> Any:
+        """The floating-point dtype itself, which is an object of the backend's framework."""
+        return self.nn.dtype(self.dtype)
+
     def tensor(self, x: Any, owner: str) -> Tensor:
         """Return `x` as a tensor of this place; floating-point numbers take the place's dtype.
 
@@ -60,9 +66,9 @@ class Place:
                     f"dn.backend({self.backend!r}).asarray(x), or move the model: model.on({other.name!r})"
                 )
             x = np.asarray(x)
-            dtype = self.dtype if np.issubdtype(x.dtype, np.floating) else None
+            dtype = self.dtype if x.dtype.kind == "f" else None
             return nn.asarray(x, dtype=dtype, device=self.device)
-        dtype = nn.dtype(self.dtype)
+        dtype = self.native_dtype
         if x.dtype != dtype and nn.isdtype(x.dtype, "real floating"):
             return nn.astype(x, dtype)
         return x

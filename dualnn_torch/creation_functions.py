@@ -154,7 +154,8 @@ def _host_tensor(obj, dtype):
         dtype = dtype or native_dtype(other.dtype_name(obj.dtype))
         return torch.from_numpy(other.to_numpy(obj)).to(dtype)
     array, dtype = _array_and_dtype(obj, dtype)
-    return torch.from_numpy(_writable(array)).to(dtype)
+    tensor = torch.from_numpy(_writable(array))
+    return tensor if tensor.dtype is dtype else tensor.to(dtype)
 
 
 def _array_and_dtype(obj, dtype):

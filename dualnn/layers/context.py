@@ -58,14 +58,17 @@ def current() -> Call | None:
     return _current.call
 
 
-@contextmanager
-def entered(call: Call) -> Iterator[Call]:
+class entered:  # noqa: N801 - a context manager, without the generator's price at every call of a model
     """Make `call` the one in progress."""
-    previous, _current.call = _current.call, call
-    try:
-        yield call
-    finally:
-        _current.call = previous
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    def __enter__(self) -> None:
+        self._previous, _current.call = _current.call, self._call
+
+    def __exit__(self, *_: object) -> None:
+        _current.call = self._previous
 
 
 def observer() -> Observer | None:

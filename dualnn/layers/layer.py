@@ -237,20 +237,26 @@ class Layer(Configured, tree.Node):
             observer=context.observer(),
             compute=context.compute_place(place),
         )
-        with context.entered(call), _undone_on_error(self):
-            output = self._run(call, args, kwargs, training)
+        with context.entered(call):
+            if self.built:
+                output = self._run(call, args, kwargs, training)
+            else:
+                with _undone_on_error(self):
+                    output = self._run(call, args, kwargs, training)
         self.__dict__["_added_losses"] = tuple(call.losses)
         return output
 
     def _run(
         self, call: context.Call, args: tuple[Any, ...], kwargs: dict[str, Any], training: bool | None
     ) -> Any:
-        self._settle(call.place)
+        if self._place is not call.place:
+            self._settle(call.place)
         mask = masks.mask_of(args[0]) if args else None
-        kwargs = self._with_masks(args, kwargs)
         place = call.place if call.compute is None or self.keeps_precision else call.compute
-        args = tuple(self._convert(x, place) for x in args)
-        kwargs = {name: self._option(name, x, place) for name, x in kwargs.items()}
+        if kwargs or self._masked:
+            kwargs = self._with_masks(args, kwargs)
+            kwargs = {name: self._option(name, x, place) for name, x in kwargs.items()}
+        args = tuple([self._convert(x, place) for x in args])
         fresh, outer = not self.built, call.training
         call.training = outer if training is None else training
         try:
@@ -324,6 +330,8 @@ class Layer(Configured, tree.Node):
         return next(placed, None) or Place.of()
 
     def _convert(self, x: Any, place: Place) -> Any:
+        if getattr(x, "dtype", None) is place.native_dtype and place.nn.is_tensor(x):
+            return x  # the usual case: what a layer before has made
         if x is None or isinstance(x, str | bool):
             return x
         if isinstance(x, dict):
@@ -613,9 +621,6 @@ def _is_value(nn: Backend, x: Any) -> bool:
 @contextmanager
 def _undone_on_error(root: Layer) -> Iterator[None]:
     # A model whose first call fails is left as it was before: no layer stays half built.
-    if root.built:
-        yield
-        return
     before = [(layer, dict(vars(layer))) for _, layer in tree.walk(root)]
     try:
         yield
