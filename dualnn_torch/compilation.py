@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import logging
 
 import numpy as np
@@ -120,9 +121,8 @@ def _iterate(programs, carry, constants, steps):
         return carry
     now, carried = optree.tree_flatten(carry)
     fixed = optree.tree_leaves(constants)
-    run = program.run
     for x in steps:
-        results = run(*now, *fixed, *optree.tree_leaves(x))
+        results = program.run(*now, *fixed, *optree.tree_leaves(x))
         now = results or now  # no results: the program has changed the carry in place
     return carried.unflatten(now)
 
@@ -156,68 +156,71 @@ class _Programs:
         if key not in self._found:
             if len(self._found) == MOST_PROGRAMS:
                 return None
-            self._found[key] = self._make(leaves, structure)
+            self._found[key] = _Program(self, leaves, structure)
         return self._found[key]
 
-    def _make(self, leaves, structure):
-        while self.runs_as != "eager":
-            try:
-                return _Program(self.fun, leaves, structure, self.runs_as == "jit", self.changes)
-            except Exception as error:
-                reason = str(error).partition("\n")[0].partition(". ")[0]
-            if self.runs_as == "graph":
-                # Is it the tracing or the function that failed? An error of its own it raises again.
-                args, kwargs = structure.unflatten(leaves)
-                self.fun(*optree.tree_map(_copied, args), **kwargs)
-            name = getattr(self.fun, "__qualname__", repr(self.fun))
-            jit = self.runs_as == "jit"
-            what, then = (" to machine code", "its graph runs") if jit else ("", "it runs as it is")
-            logging.getLogger("dualnn").warning(
-                "%s cannot be compiled%s, so %s: %s", name, what, then, reason
-            )
-            self.runs_as = "graph" if jit else "eager"
-        return None
+    def refuse(self, reason):
+        """Note that the function cannot be prepared as it was to be, and warn of it."""
+        name = getattr(self.fun, "__qualname__", repr(self.fun))
+        jit = self.runs_as == "jit"
+        what, then = (" to machine code", "its graph runs") if jit else ("", "it runs as it is")
+        logging.getLogger("dualnn").warning("%s cannot be compiled%s, so %s: %s", name, what, then, reason)
+        self.runs_as = "graph" if jit else "eager"
 
 
 class _Program:
-    """One function for one choice of shapes.
+    """One function for one choice of shapes; a graph of it is noted while it runs for the first time.
 
     Attributes:
         run: takes the tensors among the arguments, and returns the tensors among the results.
     """
 
-    def __init__(self, fun, leaves, structure, jit, changes):
-        tensors = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
-
-        def flat(tensors):
-            rest = iter(tensors)
-            given = [next(rest) if isinstance(leaf, torch.Tensor) else leaf for leaf in leaves]
-            args, kwargs = structure.unflatten(given)
-            results, self._structure = optree.tree_flatten(fun(*args, **kwargs), none_is_leaf=True)
-            self._results = [None if isinstance(leaf, torch.Tensor) else leaf for leaf in results]
-            self._is_tensor = [isinstance(leaf, torch.Tensor) for leaf in results]
-            results = [leaf for leaf in results if isinstance(leaf, torch.Tensor)]
-            if not jit or changes is None:
-                return results
-            for old, new in zip(optree.tree_leaves(args[changes]), results, strict=True):
-                if new is not old:
-                    old.copy_(new)
-            return []
-
-        if jit:
-            with generic(*UPDATES):
-                self.run = graphs.as_machine_code(graphs.trace(flat, tensors), tensors)
-        else:
-            self.run = graphs.as_python(graphs.trace(flat, tensors))
+    def __init__(self, programs, leaves, structure):
+        self._programs, self._arguments = programs, structure
+        self._fixed = [None if isinstance(leaf, torch.Tensor) else leaf for leaf in leaves]
+        self._takes_tensor = [isinstance(leaf, torch.Tensor) for leaf in leaves]
+        self.run = self._record
+        if programs.runs_as == "jit":
+            tensors = list(itertools.compress(leaves, self._takes_tensor))
+            try:
+                with generic(*UPDATES):
+                    self.run = graphs.as_machine_code(graphs.trace(self._changing, tensors), tensors)
+            except Exception as error:  # also one of the function's own, which comes again when it runs
+                programs.refuse(str(error).partition("\n")[0].partition(". ")[0])
 
     def call(self, leaves):
         """Return the tree of results for the leaves of the arguments."""
-        tensors = iter(self.run(*(leaf.detach() for leaf in leaves if isinstance(leaf, torch.Tensor))))
-        results = [
-            next(tensors) if is_tensor else leaf
-            for is_tensor, leaf in zip(self._is_tensor, self._results, strict=True)
-        ]
-        return self._structure.unflatten(results)
+        results = self.run(*(leaf.detach() for leaf in leaves if isinstance(leaf, torch.Tensor)))
+        return self._results.unflatten(_merged(self._gives_tensor, results, self._constants))
+
+    def _record(self, *tensors):
+        results, run, reason = graphs.record(self._flat, tensors)
+        if reason is not None:
+            self._programs.refuse(reason)
+        self.run = run or (lambda *tensors: self._flat(tensors))
+        return results
+
+    def _flat(self, tensors):
+        args, kwargs = self._arguments.unflatten(_merged(self._takes_tensor, tensors, self._fixed))
+        results, self._results = optree.tree_flatten(self._programs.fun(*args, **kwargs), none_is_leaf=True)
+        self._gives_tensor = [isinstance(leaf, torch.Tensor) for leaf in results]
+        self._constants = [None if isinstance(leaf, torch.Tensor) else leaf for leaf in results]
+        return list(itertools.compress(results, self._gives_tensor))
+
+    def _changing(self, tensors):
+        results, changes = self._flat(tensors), self._programs.changes
+        if changes is None:
+            return results
+        args, _ = self._arguments.unflatten(_merged(self._takes_tensor, tensors, self._fixed))
+        for old, new in zip(optree.tree_leaves(args[changes]), results, strict=True):
+            if new is not old:
+                old.copy_(new)
+        return []
+
+
+def _merged(is_tensor, tensors, others):
+    tensors = iter(tensors)
+    return [next(tensors) if tensor else other for tensor, other in zip(is_tensor, others, strict=True)]
 
 
 def _is_followed(leaf):
@@ -236,7 +239,3 @@ def _described(leaf):
     if isinstance(leaf, torch.Tensor):
         return leaf.shape, leaf.stride(), leaf.dtype, leaf.device
     return type(leaf), leaf
-
-
-def _copied(leaf):
-    return leaf.clone() if isinstance(leaf, torch.Tensor) else leaf

@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch._subclasses import FakeTensor
 
-from dualnn_torch import lstm_in_graphs
+from dualnn_torch import graphs, lstm_in_graphs
 from dualnn_torch.differentiable import is_constant
 from dualnn_torch.gradient_tape import recording_now
 
@@ -82,7 +82,8 @@ def lstm(x, h, c, kernel, recurrent_kernel, bias, /):
     """Return the outputs (batch, steps, units) and the last states `h` and `c` of an LSTM."""
     if _nested():
         return None
-    if isinstance(kernel, FakeTensor) and x.device.type == "cpu" and x.dtype == torch.float32:
+    traced = isinstance(kernel, FakeTensor) or graphs.holds_gradients()
+    if traced and x.device.type == "cpu" and x.dtype == torch.float32:
         return lstm_in_graphs.lstm(x, h, c, kernel, recurrent_kernel, bias)
     states = [h[None], c[None]]
     outputs, h, c = torch.lstm(x, states, *_settings(_weights(kernel, recurrent_kernel, bias)))
