@@ -37,10 +37,14 @@ class Place:
             raise ValueError(unknown("floating-point dtype", dtype, FLOATING))
         return cls(nn.name, nn.canonical_device(device), dtype)
 
-    @property
+    @functools.cached_property
     def nn(self) -> Backend:
         """The backend itself."""
         return backends.backend(self.backend)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy looks up its backend, a module, by itself."""
+        return type(self), (self.backend, self.device, self.dtype)
 
     @functools.cached_property
     def native_dtype(self) -> Any:

@@ -44,6 +44,10 @@ class Work(NamedTuple):
     """What layers with weights do: ``"dense"``, ``"convolution"``, ``"recurrence"``."""
     layers: int = 1
     """How many layers have weights."""
+    sample_size: int = 0
+    """How many numbers the largest output of a layer has for one sample, about."""
+    trains: builtins.bool = True
+    """Whether there are gradients and updates, or outputs only, for which somebody may wait."""
 
 
 class Engine(NamedTuple):
@@ -55,6 +59,8 @@ class Engine(NamedTuple):
     """Whether the framework's compiler makes machine code of the steps."""
     unroll: int = 1
     """How many steps are compiled as one, where the framework's compiler has no good loop."""
+    samples: int | None = None
+    """How many samples of a batch are predicted at a time, if fewer than all are faster."""
 
 
 class Exporter(NamedTuple):

@@ -13,6 +13,9 @@ JIT_STEPS = {
 """From how many steps on a run is compiled, by what its layers do. Not convolutions, for which XLA takes
 several times as long on a CPU."""
 JIT_WORK = 200_000_000  # multiplications a step, beyond which TensorFlow's own kernels use the cores better
+JIT_BATCHES = 1_000  # predicted, each the sooner for up to half a millisecond
+JIT_WORK_PREDICTED = {"dense": 600_000_000, "convolution": 10_000_000, "recurrence": 10_000_000}
+"""Multiplications a batch, likewise; there are no gradients."""
 
 
 def choose_engine(work, steps, jit, /):
@@ -28,7 +31,10 @@ def choose_engine(work, steps, jit, /):
     >>> dn.backend().choose_engine(Work(1_000, frozenset({"dense"})), 10**6, None).name
     'epoch'
     """
-    if jit is None:
+    if jit is None and not work.trains:
+        most = min(JIT_WORK_PREDICTED.get(kind, 0) for kind in work.kinds)
+        jit = steps is not None and steps >= JIT_BATCHES and work.multiply_adds <= most
+    elif jit is None:
         enough = max(JIT_STEPS.get(kind, math.inf) for kind in work.kinds)
         jit = steps is not None and steps >= enough and work.multiply_adds <= JIT_WORK
     return Engine("epoch", jit)

@@ -16,6 +16,7 @@ from dualnn_torch.creation_functions import asarray
 from dualnn_torch.gradient_tape import is_recording
 
 MOST_PROGRAMS = 8  # of one function, one for each choice of shapes
+_LEAF = optree.tree_structure(0, none_is_leaf=True)
 _ONE_TENSOR = optree.tree_structure(((0,), {}), none_is_leaf=True)
 # what inductor is not given: it fuses their formulas with what stands around them
 UPDATES = ("adam_update", "sgd_update", "all_finite")
@@ -153,11 +154,10 @@ class _Programs:
         if any(map(_is_followed, leaves)):
             return None
         key = (structure, *map(_described, leaves))
-        if key not in self._found:
-            if len(self._found) == MOST_PROGRAMS:
-                return None
-            self._found[key] = _Program(self, leaves, structure)
-        return self._found[key]
+        program = self._found.get(key)
+        if program is None and len(self._found) < MOST_PROGRAMS:
+            program = self._found[key] = _Program(self, leaves, structure)
+        return program
 
     def refuse(self, reason):
         """Note that the function cannot be prepared as it was to be, and warn of it."""
@@ -190,7 +190,9 @@ class _Program:
 
     def call(self, leaves):
         """Return the tree of results for the leaves of the arguments."""
-        results = self.run(*(leaf.detach() for leaf in leaves if isinstance(leaf, torch.Tensor)))
+        results = self.run(*[_plain(leaf) for leaf in leaves if isinstance(leaf, torch.Tensor)])
+        if self._gives_one:
+            return results[0]
         return self._results.unflatten(_merged(self._gives_tensor, results, self._constants))
 
     def _record(self, *tensors):
@@ -204,6 +206,7 @@ class _Program:
         args, kwargs = self._arguments.unflatten(_merged(self._takes_tensor, tensors, self._fixed))
         results, self._results = optree.tree_flatten(self._programs.fun(*args, **kwargs), none_is_leaf=True)
         self._gives_tensor = [isinstance(leaf, torch.Tensor) for leaf in results]
+        self._gives_one = self._results == _LEAF and self._gives_tensor == [True]
         self._constants = [None if isinstance(leaf, torch.Tensor) else leaf for leaf in results]
         return list(itertools.compress(results, self._gives_tensor))
 
@@ -221,6 +224,10 @@ class _Program:
 def _merged(is_tensor, tensors, others):
     tensors = iter(tensors)
     return [next(tensors) if tensor else other for tensor, other in zip(is_tensor, others, strict=True)]
+
+
+def _plain(leaf):
+    return leaf if type(leaf) is torch.Tensor else leaf.detach()
 
 
 def _is_followed(leaf):

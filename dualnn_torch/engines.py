@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dualnn.protocol import Engine
 
-TRACED_STEPS = 5_000  # the tracer's import takes a second, and a graph saves up to 0.2 milliseconds a step
+GRAPH_STEPS = 200  # noting a graph takes ten steps' time, and saves up to 0.2 milliseconds a step
 JIT_SECONDS, JIT_SECONDS_A_LAYER = 9.0, 0.5  # what inductor takes
 JIT_SAVES_A_LAYER = 5e-5  # seconds a step
 UNROLLED_STEPS = 1_000_000  # eight steps in a row compile for 10 seconds, and save another hundredth
 UNROLL = 8
+CACHED_NUMBERS = 1_500_000  # outputs of layers that the next layer finds in the cache: six megabytes
 
 
 def choose_engine(work, steps, jit, /):
@@ -25,6 +26,10 @@ def choose_engine(work, steps, jit, /):
     'epoch'
     """
     count = steps or 0
+    if not work.trains:
+        # of inference inductor makes less, and who waits for one output would wait ten seconds for it
+        graph = jit or steps is None or count >= GRAPH_STEPS
+        return Engine("epoch" if graph else "eager", bool(jit), samples=_samples(work))
     if jit is None:
         saved = count * work.layers * JIT_SAVES_A_LAYER
         pays = saved >= JIT_SECONDS + work.layers * JIT_SECONDS_A_LAYER
@@ -32,4 +37,11 @@ def choose_engine(work, steps, jit, /):
         jit = pays and work.kinds == {"dense"}
     if jit:
         return Engine("epoch", True, UNROLL if count >= UNROLLED_STEPS else 1)
-    return Engine("epoch" if count >= TRACED_STEPS else "eager", False)
+    return Engine("epoch" if steps is None or count >= GRAPH_STEPS else "eager", False)
+
+
+def _samples(work):
+    """Return how many samples to predict at once: a multiple of 32, by which the bits stay the same."""
+    if work.sample_size * 32 > CACHED_NUMBERS:
+        return 32
+    return CACHED_NUMBERS // max(work.sample_size, 1) // 32 * 32

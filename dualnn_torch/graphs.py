@@ -81,6 +81,9 @@ class _Recorder(TorchDispatchMode):
         if _reads_values(func, args):
             if known:
                 self.refuse(f"it looks at the values of a tensor ({func})")
+        elif func is _aten.lift_fresh.default:  # what was made of a list is new at each call
+            copy = result.clone()
+            self._note(result, self.graph.call_function(_aten.clone.default, (self.node_of(copy),)))
         elif func is _aten.detach.default:  # nobody differentiates through a graph
             self._note(result, self.nodes.get(args[0]))
         elif known or not (given and func.is_view):  # a view of a constant is one, too
@@ -104,8 +107,6 @@ class _Recorder(TorchDispatchMode):
     def _note_call(self, func, args, kwargs, result):
         if func is _aten.permute.default and self._undoes(args, result):
             return
-        if func is _aten.lift_fresh.default:  # what was made of a list is new at each call
-            func = _aten.lift_fresh_copy.default
         nodes = optree.tree_map(self.node_of, (args, kwargs), none_is_leaf=True)
         node = self.graph.call_function(func, *nodes)
         if isinstance(result, torch.Tensor):

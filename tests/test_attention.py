@@ -80,6 +80,26 @@ def test_attention_like_keras(backend, arguments, call):
     compare("Attention", arguments, ([QUERY, VALUE, KEY],), backend, call)
 
 
+@pytest.mark.parametrize("arguments", [{}, {"value_dim": 2, "output_shape": 7}, {"use_bias": False}])
+def test_self_attention_like_keras(backend, arguments):
+    keras = pytest.importorskip("keras")
+    arguments = {"num_heads": 2, "key_dim": 3, **arguments}
+    theirs, ours = keras.layers.MultiHeadAttention(**arguments), L.MultiHeadAttention(**arguments).on(backend)
+    x = ours.nn.asarray(QUERY)
+    theirs(QUERY, QUERY)
+    ours(x, x)
+    weights = [RNG.normal(size=w.shape).astype("float32") / 2 for w in theirs.get_weights()]
+    theirs.set_weights(weights)
+    ours.set_weights(weights)
+    expected = np.asarray(theirs(QUERY, QUERY))
+    calls = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ours.query, "call", calls.append, raising=True)
+        close(ours.nn.to_numpy(ours(x, x)), expected)
+    assert calls == []  # one product for all three projections
+    close(ours.nn.to_numpy(ours(x, ours.nn.asarray(QUERY))), expected)
+
+
 def test_initial_weights_like_keras(backend):
     layer = L.MultiHeadAttention(2, 3, value_dim=4)
     layer(QUERY, VALUE)

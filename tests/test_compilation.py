@@ -220,3 +220,60 @@ def test_a_training_step_gives_what_it_gives_uncompiled(nn):
     for a, b in zip(*results, strict=True):
         np.testing.assert_allclose(nn.to_numpy(a), nn.to_numpy(b), rtol=1e-12)
     assert values(nn, start["b"]) == [0.0]
+
+
+TAKEN_OUT = {
+    "a number": lambda x: float(x[0]),
+    "numpy": lambda x: float(x.detach().numpy()[0]),
+    "asarray": lambda x: float(np.asarray(x.detach())[0]),
+    "a list": lambda x: x.tolist()[0],
+    "to_numpy": lambda x: float(dn.backend("torch").to_numpy(x)[0]),
+    "a mask": lambda x: len(x[x > 1.0]),
+    "nonzero": lambda x: x.nonzero().shape[0],
+}
+
+
+@pytest.mark.parametrize("look", TAKEN_OUT.values(), ids=TAKEN_OUT)
+def test_torch_values_taken_out_of_the_framework(look, messages):
+    torch = pytest.importorskip("torch")
+    calls = []
+
+    def fun(x):
+        calls.append(1)
+        return x * look(x)
+
+    compiled = dn.backend("torch").compile(fun)
+    for number in (2.0, 3.0):
+        x = torch.tensor([number, 4.0, number])
+        assert torch.equal(compiled(x), x * look(x))
+    assert len(calls) == 2  # each call is one run, also that in which it turns out
+    assert compiled.runs_as == "eager"
+    assert len(messages()) == 1
+
+
+def test_torch_functions_are_run_once_while_they_are_noted():
+    torch = pytest.importorskip("torch")
+    nn = dn.backend("torch")
+    count, calls = nn.Variable(0.0, trainable=False), []
+
+    def fun(x):
+        calls.append(1)
+        nn.assign_add(count, 1.0)
+        fresh = torch.tensor([0.0, 0.0])
+        fresh.add_(x)  # what a list made is new at each call
+        return fresh.mul_(2.0), count + 0.0
+
+    compiled = nn.compile(fun)
+    for number in (1.0, 2.0, 3.0):
+        doubled, counted = compiled(torch.tensor([1.0, 2.0]))
+        assert doubled.tolist() == [2.0, 4.0]
+        assert float(counted) == number
+    assert calls == [1]
+
+
+def test_torch_random_numbers_are_drawn_at_each_call():
+    torch = pytest.importorskip("torch")
+    compiled = dn.backend("torch").compile(lambda x: x + torch.rand(3))
+    first, second = (compiled(torch.zeros(3)) for _ in range(2))
+    assert not torch.equal(first, second)
+    assert compiled.runs_as == "graph"

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 import dualnn as dn
+from dualnn.training.prediction import samples_are_independent
 
 L = dn.layers
 RNG = np.random.default_rng(0)
@@ -359,7 +362,7 @@ def test_a_model_that_has_predicted_much_is_run_as_a_graph_with_the_same_bits():
     model = dn.Sequential([Counted(5, activation="relu"), L.LayerNormalization(), L.Dense(2)]).on("torch")
     first = [model.predict_on_batch(X[:3]) for _ in range(100)]
     assert len(calls) >= 100
-    for _ in range(8_200):
+    for _ in range(200):
         model.predict_on_batch(X[:3])
     calls.clear()
     np.testing.assert_array_equal(model.predict_on_batch(X[:3]), first[0])
@@ -370,3 +373,75 @@ def test_a_model_that_has_predicted_much_is_run_as_a_graph_with_the_same_bits():
     copy = model.on("torch")
     copy.predict_on_batch(X[:3])
     assert calls == [3]
+
+
+def test_a_model_is_run_as_a_graph_for_the_sizes_of_batches_that_come_often():
+    model = mlp().on("torch")
+    for _ in range(300):
+        model.predict_on_batch(X[:3])
+    sizes = []
+    call, model.layers[0].call = model.layers[0].call, lambda x: (sizes.append(len(x)), call(x))[1]
+    for size in (3, 4, 5, 3):
+        model.predict_on_batch(X[:size])
+    assert set(sizes) == {3, 4, 5}  # the layer has changed, so the graph was made anew
+    sizes.clear()
+    for size in (3, 4, 5, 3):
+        model.predict_on_batch(X[:size])
+    assert sizes == [4, 5]
+
+
+class Counted(L.Conv2D):
+    """A convolution of somebody else's, which may do what it likes with a batch."""
+
+    def call(self, x):
+        self.sizes.append(len(x))
+        return super().call(x)
+
+
+def test_large_images_are_predicted_in_parts_where_samples_are_independent():
+    images = RNG.normal(size=(250, 28, 28, 1)).astype("float32")
+
+    def model(layer):
+        return dn.Sequential([layer(32, 3, activation="relu"), L.MaxPooling2D(), L.Flatten(), L.Dense(10)])
+
+    dn.seed(0)
+    parts = model(L.Conv2D).on("torch")
+    with pytest.MonkeyPatch.context() as patch:
+        sizes = []
+        call = L.Conv2D.call
+        patch.setattr(L.Conv2D, "call", lambda self, x: (sizes.append(len(x)), call(self, x))[1])
+        predicted = parts.predict(images, batch_size=250, verbose=0)
+    assert sizes[1:] == [64, 64, 64, 58]  # the first call has built the model
+    whole = model(Counted).on("torch")
+    whole.layers[0].sizes = []
+    whole.build((None, 28, 28, 1))
+    whole.set_weights(parts.get_weights())
+    whole.layers[0].sizes.clear()
+    np.testing.assert_allclose(
+        whole.predict(images, batch_size=250, verbose=0), predicted, rtol=1e-5, atol=1e-5
+    )
+    assert whole.layers[0].sizes == [250]
+
+
+def test_what_operators_do_with_a_batch_is_not_known():
+    inputs = dn.Input((28, 28, 1))
+    x = L.Conv2D(32, 3)(inputs)
+    assert samples_are_independent(dn.Model(inputs, L.Flatten()(x)))
+    assert not samples_are_independent(dn.Model(inputs, L.Flatten()(x - x[:1])))
+
+
+def test_short_runs_by_graphs_import_no_compiler():
+    code = """
+import sys
+import numpy as np
+import dualnn as dn
+
+model = dn.Sequential([dn.layers.Dense(4, activation="relu"), dn.layers.Dense(1)]).on("torch")
+model.compile("adam", "mse")
+history = model.fit(np.ones((64, 3)), np.ones((64, 1)), batch_size=8, epochs=30, verbose=0)
+model.predict(np.ones((3000, 3)), batch_size=10, verbose=0)
+print(history.engine, "torch._dynamo" in sys.modules)
+"""
+    pytest.importorskip("torch")
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == ["epoch", "False"]

@@ -252,7 +252,8 @@ def test_torchs_own_ways_to_run(cell):
     layer = getattr(L, cell)(UNITS).on("torch")
     x = torch.tensor(X, dtype=torch.float32)
     expected = layer(x).detach()
-    with torch.no_grad():  # where torch may take another kernel for a product, such as a batched one in the GRU
+    with torch.no_grad():
+        # torch may take another kernel for a product here, such as a batched one in the GRU
         close(layer(x).numpy(), expected.numpy(), ROUNDINGS, eps=2.0**-23)
     gradients = torch.autograd.grad(layer(x).sum(), layer.trainable_variables)
     layer(x).sum().backward()

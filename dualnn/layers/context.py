@@ -76,6 +76,11 @@ def observer() -> Observer | None:
     return _current.observer
 
 
+def is_observed() -> bool:
+    """Return whether the call in progress reports every layer's output."""
+    return _current.call is not None and _current.call.observer is not None
+
+
 @contextmanager
 def observed(observer: Observer) -> Iterator[None]:
     """Report every layer's output to `observer` while the block runs."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
 from dualnn.fast_paths import fast_path
+from dualnn.layers import context
 from dualnn.layers.attention import both, causal_mask, masked_softmax
 from dualnn.layers.checks import fraction, positive_int
 from dualnn.layers.dropout import Dropout
@@ -122,7 +124,7 @@ class MultiHeadAttention(Layer):
         """
         nn = self.nn
         mask = self._mask(query_mask, value_mask, key_mask, attention_mask)
-        projected = self.query(query), self.key(value if key is None else key), self.value(value)
+        projected = self._projected(query, value if key is None else key, value)
         q, k, v = (nn.permute_dims(one, (0, 2, 1, 3)) for one in projected)
         if return_attention_scores or (training and self.dropout is not None):
             heads, weights = self._attend(q, k, v, mask, use_causal_mask, training)
@@ -136,6 +138,22 @@ class MultiHeadAttention(Layer):
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return (batch, queries, output_shape), for the query's shape."""
         return (*input_shape[:-1], input_shape[-1] if self.output_width is None else self.output_width)
+
+    def _projected(self, query: Tensor, key: Tensor, value: Tensor) -> list[Tensor]:
+        layers = self.query, self.key, self.value
+        if not (query is key is value and all(layer.built for layer in layers)) or context.is_observed():
+            return [layer(x) for layer, x in zip(layers, (query, key, value), strict=True)]
+        # of itself a sequence is projected by one product, of which each layer has some columns
+        nn = self.nn
+        kernels, biases = zip(*(layer.matrix() for layer in layers), strict=True)
+        bias = None if biases[0] is None else nn.concat(biases)
+        batch, steps, features = nn.shape(query)
+        columns = nn.linear(nn.reshape(query, (-1, features)), nn.concat(kernels, axis=-1), bias)
+        ends = list(itertools.accumulate(math.prod(layer.target) for layer in layers))
+        return [
+            nn.reshape(columns[:, start:end], (batch, steps, *layer.target))
+            for layer, start, end in zip(layers, [0, *ends], ends, strict=False)
+        ]
 
     def _mask(
         self, query: Tensor | None, value: Tensor | None, key: Tensor | None, attention: Tensor | None
@@ -219,7 +237,11 @@ class _Projection(Layer):
         """Map (batch, steps, *source) to (batch, steps, *target)."""
         nn = self.nn
         batch, steps, *sizes = nn.shape(x)
-        features, columns = math.prod(sizes), math.prod(self.target)
-        bias = None if self.bias is None else nn.reshape(self.bias, (columns,))
-        y = nn.linear(nn.reshape(x, (-1, features)), nn.reshape(self.kernel, (features, columns)), bias)
+        y = nn.linear(nn.reshape(x, (-1, math.prod(sizes))), *self.matrix())
         return nn.reshape(y, (batch, steps, *self.target))
+
+    def matrix(self) -> tuple[Tensor, Tensor | None]:
+        """Return kernel and bias as a matrix and a vector."""
+        nn, columns = self.nn, math.prod(self.target)
+        kernel = nn.reshape(self.kernel, (-1, columns))
+        return kernel, None if self.bias is None else nn.reshape(self.bias, (columns,))

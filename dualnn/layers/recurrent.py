@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from dualnn.layers.input_spec import InputSpec
 from dualnn.layers.layer import Layer
@@ -40,6 +40,8 @@ class Recurrent(Layer):
     """The length of each state."""
     output_size: int
     """The length of an output."""
+    output_is_state: ClassVar[bool] = False
+    """Whether the output of a step is the first of the states after it."""
 
     def __init__(
         self,
@@ -142,19 +144,23 @@ class Recurrent(Layer):
     ) -> tuple[Tensor, States]:
         nn = self.nn
         given, step = self.steps(x, training)
+        # what a loop carries it copies in each step, so the output only if it is no state or masks need it
+        carried = mask is not None or not self.output_is_state
         none_before = nn.zeros((nn.shape(x)[0], self.output_size), dtype=x.dtype, device=self.device)
         counts = None if mask is None else nn.expand_dims(nn.permute_dims(mask, (1, 0)), axis=-1)
 
-        def one(carry: tuple[States, Tensor], now: tuple[Any, Tensor | None]) -> tuple[Any, Any]:
-            (before, output_before), (z, counts) = carry, now
+        def one(carry: tuple[States, list[Tensor]], now: tuple[Any, Tensor | None]) -> tuple[Any, Any]:
+            (before, outputs_before), (z, counts) = carry, now
             output, after = step(z, before)
             if counts is not None:
                 after = [nn.where(counts, new, old) for new, old in zip(after, before, strict=True)]
-                output = nn.where(counts, output, none_before if self.zero_output_for_mask else output_before)
-            return (after, output), output if self.return_sequences else None
+                otherwise = none_before if self.zero_output_for_mask else outputs_before[0]
+                output = nn.where(counts, output, otherwise)
+            return (after, [output] if carried else []), output if self.return_sequences else None
 
         # What is left to the backend is how to run the steps, never what they compute.
-        (states, last), outputs = nn.scan(
-            one, (states, none_before), (given, counts), unroll=True if self.unroll else None
-        )
-        return nn.permute_dims(outputs, (1, 0, 2)) if self.return_sequences else last, states
+        carry = states, [none_before] if carried else []
+        (states, last), outputs = nn.scan(one, carry, (given, counts), unroll=True if self.unroll else None)
+        if self.return_sequences:
+            return nn.permute_dims(outputs, (1, 0, 2)), states
+        return last[0] if carried else states[0], states

@@ -140,6 +140,14 @@ def changed() -> None:
     _changes += 1
 
 
+def structure(root: Layer) -> object:
+    """Return a token that is the same object for as long as no attribute in the tree has changed.
+
+    Whether native variables train is not looked at, as `version` does.
+    """
+    return _found(root)
+
+
 def version(root: Layer) -> object:
     """Return a token that is the same object for as long as nothing in the tree has changed."""
     found = _found(root)

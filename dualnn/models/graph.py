@@ -60,6 +60,11 @@ class Graph:
                 values[id(node)] = node.computed(values)
         return _map(lambda node: values[id(node)], self.outputs)
 
+    @property
+    def has_layers_only(self) -> bool:
+        """Whether nothing but layers computes, no operator or index."""
+        return all(node.function is None or isinstance(node.function, Layer) for node in self._nodes)
+
     def output_shape(self) -> Any:
         """Return the outputs' shapes."""
         return _map(lambda node: node.shape, self.outputs)

@@ -26,7 +26,7 @@ from dualnn.training.engines import Wish
 from dualnn.training.guard import check_choice
 from dualnn.training.objective import Goals
 from dualnn.training.precision import Precision
-from dualnn.training.prediction import Predict, Predictors
+from dualnn.training.prediction import Predict, Predictors, samples_in
 from dualnn.training.progress import ProgressBar, verbosity
 from dualnn.training.trainer import Trainer, fit_data
 
@@ -461,11 +461,13 @@ class Model(Layer):
         params = {"epochs": 1, "steps": data.steps, "verbose": shown}
         callback = CallbackList(callbacks, self, params)
         callback("on_predict_begin")
-        outputs = self._predictor(data.steps)
-        parts = []
+        size, ahead, parts = 0, data.steps, []
         with ProgressBar(shown == 1, None, self.name) as bar:
             bar.begin(data.steps)
             for batch in data.batches(self.place, None):
+                if samples_in(nn, batch.x) != size:  # the first batch, and a smaller last one
+                    size = samples_in(nn, batch.x)
+                    outputs, ahead = self._predictor(size, ahead), 1
                 parts.append(map_tree(nn.to_numpy, outputs(batch.x)))
                 bar.step()
         callback("on_predict_end")
@@ -499,7 +501,9 @@ class Model(Layer):
         arrays = as_arrays(x, "x")
         if not self.built:
             self.build_on(map_tree(lambda a: a[:1], arrays))
-        return map_tree(self.nn.to_numpy, self._predictor(1)(native_tree(arrays, self.place)))
+        inputs = native_tree(arrays, self.place)
+        outputs = self._predictor(samples_in(self.nn, inputs))
+        return map_tree(self.nn.to_numpy, outputs(inputs))
 
     def export(self, path: Any, format: str | None = None, verbose: Any = "auto") -> None:
         """Write the model to a file or folder that runs without dualnn.
@@ -538,12 +542,12 @@ class Model(Layer):
 
         export(self, path, format, verbose)
 
-    def _predictor(self, batches: int | None) -> Predict:
+    def _predictor(self, size: int, batches: int | None = 1) -> Predict:
         if self._predictors is None:
             self._predictors = Predictors()
         trainer = self._trainer
         wish, precision = (Wish(), Precision()) if trainer is None else (trainer.wish, trainer.precision)
-        return self._predictors.get(self, wish, precision, batches)
+        return self._predictors.get(self, wish, precision, size, batches)
 
     def _require_trainer(self, what: str, loss: bool = False) -> Trainer:
         if self._trainer is None:

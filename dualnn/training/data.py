@@ -83,8 +83,8 @@ class ArrayData:
             return
         if order is None and place not in self._on_device:  # for one pass in order, rows need not be gathered
             for one in all_rows:
-                part = map_batch(operator.itemgetter(slice(one[0], one[-1] + 1)), self.batch)
-                yield map_batch(lambda a: place.tensor(a, "the model"), part)
+                rows = slice(one[0], one[-1] + 1)
+                yield map_batch(lambda a, rows=rows: place.tensor(a[rows], "the model"), self.batch)  # type: ignore[misc]
             return
         data = self.on_device(place)
         for one in all_rows:
@@ -340,7 +340,7 @@ def as_batch(item: Any) -> Batch:
 
 def map_batch(function: Callable[[Any], Any], batch: Batch) -> Batch:
     """Return the batch with `function` applied to every array."""
-    return Batch(*(map_tree(function, part) for part in batch))
+    return Batch(*[None if part is None else map_tree(function, part) for part in batch])
 
 
 def map_tree(function: Callable[[Any], Any], x: Tree) -> Tree:

@@ -66,11 +66,11 @@ def chosen(nn: Backend, wish: Wish, work: Work, steps: int | None, each: str | N
         name, reason = "step", f"{reason}; {each}"
     jit = proposal.jit if wish.jit is None else wish.jit
     if name == "eager":
-        return Engine("eager", False), reason
-    return Engine(name, jit, proposal.unroll if name == "epoch" else 1), reason
+        return Engine("eager", False, samples=proposal.samples), reason
+    return Engine(name, jit, proposal.unroll if name == "epoch" else 1, proposal.samples), reason
 
 
-def work_of(model: Model, batch_size: int) -> Work:
+def work_of(model: Model, batch_size: int, trains: bool = True) -> Work:
     """Return what a step costs the built model: an estimate that counts a weight once for each position.
 
     >>> import dualnn as dn
@@ -79,14 +79,15 @@ def work_of(model: Model, batch_size: int) -> Work:
     >>> work_of(model, batch_size=10).multiply_adds
     120
     """
-    multiply_adds, kinds, layers = 0, set(), 0
+    multiply_adds, kinds, layers, sample_size = 0, set(), 0, 0
     for _, layer in tree.walk(model):
-        shape = layer._output_shape
-        positions = math.prod(n or 1 for n in shape[1:-1]) if isinstance(shape, tuple) else 1
+        shape = [n or 1 for n in layer._output_shape] if isinstance(layer._output_shape, tuple) else []
+        positions = math.prod(shape[1:-1])
+        sample_size = max(sample_size, math.prod(shape[1:]))
         weights = [tuple(slot.variable.shape) for slot in tree.own_slots(layer)]
         size = sum(math.prod(shape) for shape in weights if len(shape) > 1)
         multiply_adds += size * positions * batch_size
         layers += bool(weights)
         if size or layer.kind_of_work != "dense":
             kinds.add(layer.kind_of_work)
-    return Work(multiply_adds, frozenset(kinds or {"dense"}), layers)
+    return Work(multiply_adds, frozenset(kinds or {"dense"}), layers, sample_size, trains)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import operator
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from dualnn.layers import tree
-from dualnn.protocol import Engine
+from dualnn.protocol import Backend, Engine
 from dualnn.training.compiled import CompiledSteps
+from dualnn.training.data import map_tree
 from dualnn.training.engines import Wish, chosen, work_of
 from dualnn.training.precision import Precision
 
@@ -21,36 +24,41 @@ Predict = Callable[[Any], Any]
 class Predictors:
     """The functions that predict for one model, of which one is chosen by how much there is to predict.
 
-    A model that has predicted many batches, a few at a time, is taken to go on: it is then run as in a run of
-    that length, but not as machine code, so that outputs stay what they were to the last bit if a framework's
-    graphs give those of its single operations. A copy of a model begins anew.
+    A model that has predicted many batches of one size, a few at a time, is taken to go on: it is then run as
+    in a run of that length. A copy of a model begins anew.
     """
 
     def __init__(self) -> None:
         self._steps = CompiledSteps()
-        self._predicted = 0
+        self._predicted: Counter[int] = Counter()
+        self._usual: dict[int, tuple[object, int, Predict]] = {}
 
-    def get(self, model: Model, wish: Wish, precision: Precision, batches: int | None) -> Predict:
-        """Return the function for so many batches more; None for an unknown number."""
-        self._predicted += batches or 0
-
-        def make() -> Predict:
-            work = work_of(model, 32)
-            engine, _ = chosen(model.nn, wish, work, batches, "")
-            if engine.name == "eager" and wish.engine == "auto":
-                engine, _ = chosen(model.nn, wish._replace(jit=False), work, self._predicted, "")
-            return predictor(model, engine, precision)
-
-        # the choice may depend on the number of batches, but not on each single one
-        magnitudes = batches and batches.bit_length(), self._predicted.bit_length()
-        function: Predict = self._steps.get(magnitudes, model, make)
-        return function
+    def get(
+        self, model: Model, wish: Wish, precision: Precision, size: int, batches: int | None = 1
+    ) -> Predict:
+        """Return the function for so many batches more of so many samples; None for an unknown number."""
+        predicted = self._predicted[size] = self._predicted[size] + (batches or 0)
+        structure = tree.structure(model)
+        seen, limit, usual = self._usual.get(size, _NONE_YET)
+        if seen is structure and predicted < limit and batches is not None:
+            return usual  # type: ignore[no-any-return]
+        work = work_of(model, size, trains=False)
+        engine, _ = chosen(model.nn, wish, work, batches and predicted, "")
+        name = engine, engine.samples is not None and samples_are_independent(model)
+        found: Predict = self._steps.get(name, model, lambda: predictor(model, *name, precision))
+        if batches is not None:
+            # the choice may depend on the number of batches, but not on each single one
+            self._usual[size] = structure, max(predicted + 1, predicted * 5 // 4), found
+        return found
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Predictors:
         return Predictors()
 
 
-def predictor(model: Model, engine: Engine, precision: Precision) -> Predict:
+_NONE_YET: Any = None, 0, None
+
+
+def predictor(model: Model, engine: Engine, in_parts: bool, precision: Precision) -> Predict:
     """Return the function that computes the outputs for one batch of inputs."""
     nn = model.nn
 
@@ -65,4 +73,60 @@ def predictor(model: Model, engine: Engine, precision: Precision) -> Predict:
         with nn.inference_mode():
             return outputs(x)
 
-    return eagerly if engine.name == "eager" else nn.compile(outputs, jit=engine.jit)
+    predict = eagerly if engine.name == "eager" else nn.compile(outputs, jit=engine.jit)
+    return _in_parts(nn, predict, engine.samples) if in_parts and engine.samples else predict
+
+
+def samples_are_independent(model: Model) -> bool:
+    """Return whether the outputs of a sample depend on that sample alone, whatever else is in the batch.
+
+    In inference that is so of all of dualnn's own layers. Of layers, functions and graphs that others have
+    written it is not known.
+
+    >>> import numpy as np
+    >>> import dualnn as dn
+    >>> from dualnn.training.prediction import samples_are_independent
+    >>> samples_are_independent(dn.Sequential([dn.layers.Dense(3, activation="relu")]))
+    True
+    >>> samples_are_independent(dn.Sequential([dn.layers.Dense(3, activation=np.cumsum)]))
+    False
+    """
+    return all(
+        _is_ours(type(layer)) and all(map(_is_ours, filter(callable, vars(layer).values())))
+        for _, layer in tree.walk(model)
+    ) and (model._graph is None or model._graph.has_layers_only)
+
+
+def _is_ours(x: Any) -> bool:
+    return getattr(x, "__module__", "").partition(".")[0] == __name__.partition(".")[0]
+
+
+def _in_parts(nn: Backend, predict: Predict, samples: int) -> Predict:
+    # What a layer makes of a part is still in the processor's cache when the next one takes it.
+    def in_parts(x: Any) -> Any:
+        size = samples_in(nn, x)
+        if size <= samples:
+            return predict(x)
+        parts = [
+            predict(map_tree(operator.itemgetter(slice(start, start + samples)), x))
+            for start in range(0, size, samples)
+        ]
+        return _joined(nn, parts)
+
+    return in_parts
+
+
+def samples_in(nn: Backend, x: Any) -> int:
+    """Return the number of samples in a batch of native tensors."""
+    while isinstance(x, dict | list | tuple):
+        x = next(iter(x.values())) if isinstance(x, dict) else x[0]
+    size: int = nn.shape(x)[0]
+    return size
+
+
+def _joined(nn: Backend, parts: list[Any]) -> Any:
+    if isinstance(parts[0], dict):
+        return {key: _joined(nn, [part[key] for part in parts]) for key in parts[0]}
+    if isinstance(parts[0], list | tuple):
+        return [_joined(nn, list(part)) for part in zip(*parts, strict=True)]
+    return nn.concat(parts)
