@@ -56,8 +56,9 @@ def compile(fun, /, *, jit=False):
         else:
             leaves, structure = _flatten((args, kwargs))
         program = programs.find(leaves, structure)
-        call.runs_as = programs.runs_as
-        return fun(*args, **kwargs) if program is None else program.call(leaves)
+        result = fun(*args, **kwargs) if program is None else program.call(leaves)
+        call.runs_as = programs.runs_as  # at the first call it turns out
+        return result
 
     call.runs_as = programs.runs_as
     return call
@@ -186,7 +187,7 @@ class _Program:
                 with generic(*UPDATES):
                     self.run = graphs.as_machine_code(graphs.trace(self._changing, tensors), tensors)
             except Exception as error:  # also one of the function's own, which comes again when it runs
-                programs.refuse(str(error).partition("\n")[0].partition(". ")[0])
+                programs.refuse(_sentence(error))
 
     def call(self, leaves):
         """Return the tree of results for the leaves of the arguments."""
@@ -197,10 +198,18 @@ class _Program:
 
     def _record(self, *tensors):
         results, run, reason = graphs.record(self._flat, tensors)
+        if reason == graphs.SIZES_FROM_VALUES:  # which torch's tracer can follow
+            run, reason = self._traced(tensors)
         if reason is not None:
             self._programs.refuse(reason)
         self.run = run or (lambda *tensors: self._flat(tensors))
         return results
+
+    def _traced(self, tensors):
+        try:
+            return graphs.as_python(graphs.trace(self._flat, tensors)), None
+        except Exception as error:  # whatever the tracer raises
+            return None, _sentence(error)
 
     def _flat(self, tensors):
         args, kwargs = self._arguments.unflatten(_merged(self._takes_tensor, tensors, self._fixed))
@@ -219,6 +228,10 @@ class _Program:
             if new is not old:
                 old.copy_(new)
         return []
+
+
+def _sentence(error):
+    return str(error).partition("\n")[0].partition(". ")[0]
 
 
 def _merged(is_tensor, tensors, others):

@@ -29,20 +29,21 @@ def record(fun, tensors):
 
     Returns:
         The results; a function of tensors that calls the operations again, one after the other, or None if
-        they depend on the values of the tensors; and in that case the reason.
+        they may be others for other values; and in that case the reason.
     """
     recorder = _Recorder()
     with torch.no_grad():
         tensors = [tensor.detach() for tensor in tensors]
         for number, tensor in enumerate(tensors):
             recorder.nodes[tensor] = recorder.graph.placeholder(f"input{number}")
+            recorder.varying[tensor] = True
         with _VariablesAsTensors(recorder), recorder:
             results = fun(tensors)
     if recorder.reason is not None:
         return results, None, recorder.reason
     recorder.graph.output([recorder.node_of(result) for result in results])
     recorder.graph.eliminate_dead_code()
-    return results, _as_python(recorder.graph, recorder.constants), None
+    return results, _calls(recorder.graph, recorder.constants), None
 
 
 def holds_gradients():
@@ -60,13 +61,15 @@ class _Recorder(TorchDispatchMode):
     Attributes:
         graph: what was noted.
         nodes: the nodes of the tensors that the operations made.
+        varying: the tensors whose values may be others at the next call, as keys.
         constants: the tensors from elsewhere, by their names in the graph.
         reason: why the operations may be others the next time, or None.
     """
 
     def __init__(self):
         super().__init__()
-        self.graph, self.nodes, self.constants = torch.fx.Graph(), WeakTensorKeyDictionary(), {}
+        self.graph, self.constants = torch.fx.Graph(), {}
+        self.nodes, self.varying = WeakTensorKeyDictionary(), WeakTensorKeyDictionary()
         self.reason = None
 
     @classmethod
@@ -77,16 +80,21 @@ class _Recorder(TorchDispatchMode):
         kwargs = kwargs or {}
         result = func(*args, **kwargs)
         given = [leaf for leaf in optree.tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
-        known = [tensor for tensor in given if tensor in self.nodes]
-        if _reads_values(func, args):
-            if known:
+        if any(tensor in self.varying for tensor in given) or torch.Tag.nondeterministic_seeded in func.tags:
+            if torch.Tag.data_dependent_output in func.tags:
                 self.refuse(f"it looks at the values of a tensor ({func})")
-        elif func is _aten.lift_fresh.default:  # what was made of a list is new at each call
+            elif _has_size_from_values(func, args):
+                self.refuse(SIZES_FROM_VALUES)
+            for tensor in optree.tree_leaves(result):
+                if isinstance(tensor, torch.Tensor):
+                    self.varying[tensor] = True
+        if func is _aten.lift_fresh.default:  # what was made of a list is new at each call
             copy = result.clone()
             self._note(result, self.graph.call_function(_aten.clone.default, (self.node_of(copy),)))
         elif func is _aten.detach.default:  # nobody differentiates through a graph
             self._note(result, self.nodes.get(args[0]))
-        elif known or not (given and func.is_view):  # a view of a constant is one, too
+        elif any(tensor in self.nodes for tensor in given) or not (given and func.is_view):
+            # (a view of a constant is one, too)
             self._note_call(func, args, kwargs, result)
         return result
 
@@ -133,11 +141,13 @@ class _Recorder(TorchDispatchMode):
         return True
 
 
-def _reads_values(func, args):
+SIZES_FROM_VALUES = "the size of a tensor depends on the values of another"
+
+
+def _has_size_from_values(func, args):
     if func is _aten.index.Tensor:
         return any(isinstance(i, torch.Tensor) and i.dtype in (torch.bool, torch.uint8) for i in args[1])
-    tags = func.tags
-    return torch.Tag.data_dependent_output in tags or torch.Tag.dynamic_output_shape in tags
+    return torch.Tag.dynamic_output_shape in func.tags
 
 
 def trace(fun, leaves):
@@ -189,7 +199,13 @@ def _with_value(constant, leaves):
     return constant
 
 
-def _as_python(graph, constants):
+def as_python(traced):
+    """Return a function of tensors that calls the operations that `trace` found, one after the other."""
+    constants = {node.target: getattr(traced, node.target) for node in traced.graph.find_nodes(op="get_attr")}
+    return _calls(traced.graph, constants)
+
+
+def _calls(graph, constants):
     code = graph.python_code(root_module="self")
     names = {**code.globals, **{f"the_{name}": constant for name, constant in constants.items()}}
 
@@ -256,9 +272,9 @@ class _VariablesAsTensors(TorchFunctionMode):
     def __torch_function__(self, func, types, args=(), kwargs=None):
         if func == _TRAINS:  # the tensor behind it does not say
             return func(*args)
-        if self._recorder is not None and func in _READS and args[0] in self._recorder.nodes:
-            self._recorder.refuse("it takes a tensor out of the framework")
         args, kwargs = optree.tree_map(self._plain, (args, kwargs or {}))
+        if self._recorder is not None and func in _READS and args[0] in self._recorder.varying:
+            self._recorder.refuse("it takes a tensor out of the framework")
         return func(*args, **kwargs)
 
     def _plain(self, leaf):
@@ -267,4 +283,6 @@ class _VariablesAsTensors(TorchFunctionMode):
         if id(leaf) not in self._tensors:
             with _disable_current_modes():  # it is a tensor that is there already, no step of the graph
                 self._tensors[id(leaf)] = leaf.detach()
+            if self._recorder is not None:
+                self._recorder.varying[self._tensors[id(leaf)]] = True
         return self._tensors[id(leaf)]
