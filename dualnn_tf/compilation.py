@@ -123,6 +123,14 @@ def _prepared(fun, otherwise, jit):
     return call
 
 
+_EagerTensor = type(tf.constant(0))
+
+
+def _signature(leaf):
+    # not `leaf.shape`, an object that takes longer to make of a new tensor than all else that is done with it
+    return (leaf._shape_tuple(), leaf.dtype, leaf.device) if type(leaf) is _EagerTensor else (type(leaf), leaf)
+
+
 class _Programs:
     """What was made of one function, for each choice of shapes that it was called with.
 
@@ -139,14 +147,16 @@ class _Programs:
         """Return what the function returns."""
         leaves, structure = optree.tree_flatten((args, kwargs), none_is_leaf=True)
         leaves = [tf.convert_to_tensor(leaf) if isinstance(leaf, np.ndarray) else leaf for leaf in leaves]
-        inputs = [leaf for leaf in leaves if isinstance(leaf, (tf.Tensor, tf.Variable))]
-        function = self._function(leaves, structure)
-        if not tf.executing_eagerly() or any(isinstance(leaf, tf.Variable) for leaf in inputs):
+        if not tf.executing_eagerly() or any(isinstance(leaf, tf.Variable) for leaf in leaves):
+            inputs = [leaf for leaf in leaves if isinstance(leaf, (tf.Tensor, tf.Variable))]
+            function = self._function(leaves, structure)
             return function.tree(function.compiled(*inputs))
-        shapes = (function, *((leaf.shape, leaf.dtype, leaf.device) for leaf in inputs))
-        if shapes not in self._found:
-            self._found[shapes] = function.compiled.get_concrete_function(*inputs)
-        program = self._found[shapes]
+        inputs = [leaf for leaf in leaves if type(leaf) is _EagerTensor]
+        key = structure, *map(_signature, leaves)
+        if key not in self._found:
+            function = self._function(leaves, structure)
+            self._found[key] = function, function.compiled.get_concrete_function(*inputs)
+        function, program = self._found[key]
         return function.tree(program._call_flat(inputs, program.captured_inputs))
 
     def _function(self, leaves, structure):
@@ -171,6 +181,7 @@ class _Function:
             results, self._structure = optree.tree_flatten(fun(*args, **kwargs), none_is_leaf=True)
             self._results = [None if isinstance(leaf, tf.Tensor) else leaf for leaf in results]
             self._is_tensor = [isinstance(leaf, tf.Tensor) for leaf in results]
+            self._only_tensors = all(self._is_tensor)
             return [leaf for leaf in results if isinstance(leaf, tf.Tensor)]
 
         # XLA knows all sizes; a graph that has met two sizes of an axis is traced for any size
@@ -178,6 +189,8 @@ class _Function:
 
     def tree(self, tensors):
         """Return the tree of results."""
+        if self._only_tensors:
+            return self._structure.unflatten(tensors)
         rest = iter(tensors)
         pairs = zip(self._is_tensor, self._results, strict=True)
         return self._structure.unflatten([next(rest) if is_tensor else leaf for is_tensor, leaf in pairs])

@@ -88,6 +88,7 @@ class Trainer:
         self.loss_scale = initial_loss_scale() if precision.scales_loss else {}
         self._objective: Objective | None = None
         self._state: steps.State | None = None  # of the training in progress, where nobody has looked at it
+        self._fitting: tuple[object, Any] = None, None  # the tree's version, and the slots that belong to it
         self._steps = CompiledSteps()
 
     # ------------------------------------------------------------------ fit
@@ -181,15 +182,15 @@ class Trainer:
         each = callback.overrides("on_train_batch_begin") or callback.overrides("on_train_batch_end")
         chunks = callback.overrides("on_train_chunk_end")
         every = None if run.checkpoints is None else run.checkpoints.every_steps
-        state = self._state or self._read_state()
         metrics = self._initial_metrics() if run.metrics is None else self._on_device(run.metrics)
+        state = self._state or self._read_state(metrics)
         guarding = self._on_device([guard.initial(run.on_nonfinite, run.done)])[0]
         state = {**state, "metrics": metrics, "guard": guarding}
         number = run.done
         for count, batch, call in self._calls(run, order, every):
             if each:
                 callback("on_train_batch_begin", number)
-                state = {**self._read_state(), "metrics": state["metrics"], "guard": state["guard"]}
+                state = {**self._read_state(state["metrics"]), "guard": state["guard"]}
             state = self._state = call(state)
             first, number = number, number + count
             self.optimizer.iterations += count
@@ -261,7 +262,7 @@ class Trainer:
             ]
             self._checkpoint(run, Position(run.epoch, number, metrics))
         run.interrupt.raise_if_asked()
-        return {**self._read_state(), "metrics": state["metrics"], "guard": state["guard"]}
+        return {**self._read_state(state["metrics"]), "guard": state["guard"]}
 
     def _check_finite(self, state: steps.State, run: _Run, batch: Batch | None, order: Any) -> None:
         """Raise an error if a step has failed and none is to be left out."""
@@ -300,7 +301,7 @@ class Trainer:
         self._prepare(ArrayData(batch, 1), finite=False)
         native = Batch(*(native_tree(part, self.model.place) for part in batch))
         engine, _ = self._engine(1, None, "")
-        state = self._train_step(engine)(self._read_state(), native, self._scalars(1)[0])
+        state = self._train_step(engine)(self._read_state(self._initial_metrics()), native, self._scalars(1)[0])
         self.optimizer.iterations += 1
         self._write_state(state)
         return self.objective.results(self.model.nn, state["metrics"])
@@ -363,19 +364,19 @@ class Trainer:
     def _scalars(self, count: int) -> Tensor:
         # computed on the host in float64, so that every backend is given the same numbers
         first = self.optimizer.iterations
-        names = sorted(self.optimizer.scalars_of(first))
-        numbers = (self.optimizer.scalars_of(step) for step in range(first, first + count))
-        values = np.asarray([[one[name] for name in names] for one in numbers], dtype=np.float64)
+        steps = [self.optimizer.scalars_of(step) for step in range(first, first + count)]
+        columns = [[one[name] for one in steps] for name in sorted(steps[0])]
+        values = np.ascontiguousarray(np.asarray(columns, dtype=np.float64).T)
         return self.model.nn.asarray(values, dtype=self.model.dtype, device=self.model.device)
 
-    def _read_state(self) -> steps.State:
+    def _read_state(self, metrics: list[MetricState]) -> steps.State:
         model, nn = self.model, self.model.nn
         slots = tree.slots(model)
         return steps.State(
             trainable=[nn.value(slot.variable) for slot in slots if slot.trainable],
             other=[nn.value(slot.variable) for slot in slots if not slot.trainable],
             optimizer=self._optimizer_slots([slot for slot in slots if slot.trainable]),
-            metrics=self._initial_metrics(),
+            metrics=metrics,
             loss_scale=self._on_device([self.loss_scale])[0],
             guard={},
         )
@@ -383,6 +384,9 @@ class Trainer:
     def _optimizer_slots(self, trainable: list[tree.Slot]) -> list[dict[str, Tensor]]:
         # When layers were frozen, freed or changed since the last step, each variable keeps its own slots.
         optimizer, nn = self.optimizer, self.model.nn
+        version, known_slots = self._fitting
+        if optimizer.slots is not None and optimizer.slots is known_slots and version is tree.version(self.model):
+            return optimizer.slots
         paths = [slot.path for slot in trainable]
         if optimizer.slots is None:
             optimizer.slots = optimizer.init(nn, [slot.variable for slot in trainable])
@@ -396,6 +400,7 @@ class Trainer:
                 for slot in trainable
             ]
         optimizer.slot_paths = paths
+        self._fitting = tree.version(self.model), optimizer.slots
         return optimizer.slots
 
     @contextmanager
@@ -427,6 +432,7 @@ class Trainer:
         for variable, value in zip(other, state["other"], strict=True):
             nn.assign(variable, value)
         self.optimizer.slots = state["optimizer"]
+        self._fitting = self._fitting[0], state["optimizer"]
         self.loss_scale = {name: nn.to_numpy(value) for name, value in state["loss_scale"].items()}
 
     def _initial_metrics(self) -> list[MetricState]:
