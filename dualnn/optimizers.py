@@ -161,6 +161,11 @@ class Optimizer(Configured):
             return self.scalars(step)
         return {**self.scalars(step // every), "due": float((step + 1) % every == 0)}
 
+    def scalars_of_many(self, first: int, count: int) -> dict[str, list[float]]:
+        """Return what `scalars_of` does for so many steps from the `first` one on, by name."""
+        steps = [self.scalars_of(step) for step in range(first, first + count)]
+        return {name: [one[name] for one in steps] for name in steps[0]}
+
     def scalars(self, step: int) -> dict[str, float]:
         """Return all that depends on the number of updates done: the same keys for every number."""
         rate = self._rate(step)
@@ -503,9 +508,20 @@ class Adam(Optimizer):
     def scalars(self, step: int) -> dict[str, float]:
         """Return all that depends on the step: the same keys for every step."""
         scalars = super().scalars(step)
-        t = step + 1
-        scalars["alpha"] = scalars.pop("learning_rate") * math.sqrt(1 - self.beta_2**t) / (1 - self.beta_1**t)
+        scalars["alpha"] = self._alpha(scalars.pop("learning_rate"), step + 1)
         return scalars
+
+    def scalars_of_many(self, first: int, count: int) -> dict[str, list[float]]:
+        """Return what `scalars_of` does for so many steps, as `Optimizer.scalars_of_many` says."""
+        rate, decay = self.fixed_learning_rate, self.weight_decay
+        as_usual = rate is None or self.gradient_accumulation_steps is not None
+        if as_usual or type(self).scalars is not Adam.scalars:
+            return super().scalars_of_many(first, count)
+        alphas = [self._alpha(rate, t) for t in range(first + 1, first + count + 1)]
+        return {"alpha": alphas} if decay is None else {"alpha": alphas, "decay": [rate * decay] * count}
+
+    def _alpha(self, rate: float, t: int) -> float:
+        return rate * math.sqrt(1 - self.beta_2**t) / (1 - self.beta_1**t)
 
     def update_one(
         self, nn: Backend, variable: Tensor, gradient: Tensor, slots: Slots, scalars: Scalars

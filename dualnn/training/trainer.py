@@ -13,11 +13,12 @@ import numpy as np
 
 from dualnn import random
 from dualnn.callbacks import Callback, History
+from dualnn.fast_paths import fast_path
 from dualnn.layers import tree
 from dualnn.layers.layer import without_batch
 from dualnn.optimizers import Optimizer
 from dualnn.place import Place
-from dualnn.protocol import Engine, Tensor
+from dualnn.protocol import Backend, Engine, Tensor
 from dualnn.seeds import Seed
 from dualnn.training import guard
 from dualnn.training import step as steps
@@ -58,6 +59,12 @@ class _Run:
     checkpoints: Checkpoints | None
     kept: list[Callback]
     """The callbacks whose state belongs to a checkpoint."""
+    first_metrics: list[MetricState]
+    """The sums behind the metrics before an epoch's first step, on the device."""
+    each_batch: bool
+    """Whether a callback is called for each batch."""
+    each_chunk: bool
+    """Whether one is called whenever a call has done its steps."""
     interrupt: Interrupt = field(default_factory=Interrupt)
     bar: ProgressBar = field(default_factory=lambda: ProgressBar(False))
     epoch: int = 0
@@ -139,7 +146,17 @@ class Trainer:
             data.pass_over(position.epoch - initial_epoch, position.steps)
         logs: dict[str, float] = {}
         alone = not callbacks and validation_data is None and checkpoints is None
-        run = _Run(data, engine, callback, on_nonfinite, checkpoints, kept)
+        run = _Run(
+            data,
+            engine,
+            callback,
+            on_nonfinite,
+            checkpoints,
+            kept,
+            self._initial_metrics(),
+            callback.overrides("on_train_batch_begin", "on_train_batch_end"),
+            callback.overrides("on_train_chunk_end"),
+        )
         with (
             self._state_written_back(),
             held_back() as run.interrupt,
@@ -179,16 +196,14 @@ class Trainer:
         if shuffle and isinstance(run.data, ArrayData):
             key = random.key(model.seed, "shuffle", model.epochs_trained)
             order = random.Generator(key).permutation(run.data.size)
-        each = callback.overrides("on_train_batch_begin") or callback.overrides("on_train_batch_end")
-        chunks = callback.overrides("on_train_chunk_end")
         every = None if run.checkpoints is None else run.checkpoints.every_steps
-        metrics = self._initial_metrics() if run.metrics is None else self._on_device(run.metrics)
-        state = self._state or self._read_state(metrics)
+        metrics = _copied(nn, run.first_metrics) if run.metrics is None else self._on_device(run.metrics)
+        state = self._state or self._read_state(metrics, run)
         guarding = self._on_device([guard.initial(run.on_nonfinite, run.done)])[0]
         state = {**state, "metrics": metrics, "guard": guarding}
         number = run.done
         for count, batch, call in self._calls(run, order, every):
-            if each:
+            if run.each_batch:
                 callback("on_train_batch_begin", number)
                 state = {**self._read_state(state["metrics"]), "guard": state["guard"]}
             state = self._state = call(state)
@@ -196,10 +211,10 @@ class Trainer:
             self.optimizer.iterations += count
             self._check_finite(state, run, batch, order)
             run.bar.step(count)
-            if each:
+            if run.each_batch:
                 self._write_back()
                 callback("on_train_batch_end", number - 1, objective.results(nn, state["metrics"]))
-            if chunks:
+            if run.each_chunk:
                 callback("on_train_chunk_end", number - 1, objective.results(nn, state["metrics"]))
             due = every is not None and number // every > first // every
             if (due or run.interrupt.asked) and number != run.data.steps:
@@ -221,7 +236,7 @@ class Trainer:
         """
         data, engine, place = run.data, run.engine, self.model.place
         nn = place.nn
-        if engine.name != "epoch" or not isinstance(data, ArrayData):  # it is then resident, too
+        if not _in_loop(run) or not isinstance(data, ArrayData):
             run.function = step = self._train_step(engine, run.on_nonfinite)
             for batch in data.batches(place, order, run.done):
                 yield 1, batch, lambda state, batch=batch: step(state, batch, self._scalars(1)[0])  # type: ignore[misc]
@@ -262,7 +277,7 @@ class Trainer:
             ]
             self._checkpoint(run, Position(run.epoch, number, metrics))
         run.interrupt.raise_if_asked()
-        return {**self._read_state(state["metrics"]), "guard": state["guard"]}
+        return {**self._read_state(state["metrics"], run), "guard": state["guard"]}
 
     def _check_finite(self, state: steps.State, run: _Run, batch: Batch | None, order: Any) -> None:
         """Raise an error if a step has failed and none is to be left out."""
@@ -363,18 +378,19 @@ class Trainer:
 
     def _scalars(self, count: int) -> Tensor:
         # computed on the host in float64, so that every backend is given the same numbers
-        first = self.optimizer.iterations
-        steps = [self.optimizer.scalars_of(step) for step in range(first, first + count)]
-        columns = [[one[name] for one in steps] for name in sorted(steps[0])]
-        values = np.ascontiguousarray(np.asarray(columns, dtype=np.float64).T)
+        scalars = self.optimizer.scalars_of_many(self.optimizer.iterations, count)
+        columns = np.asarray([scalars[name] for name in sorted(scalars)], dtype=np.float64)
+        values = np.ascontiguousarray(columns.T)
         return self.model.nn.asarray(values, dtype=self.model.dtype, device=self.model.device)
 
-    def _read_state(self, metrics: list[MetricState]) -> steps.State:
+    def _read_state(self, metrics: list[MetricState], run: _Run | None = None) -> steps.State:
         model, nn = self.model, self.model.nn
         slots = tree.slots(model)
+        in_loop = fast_path(nn, "variable_in_loop") if run is not None and _in_loop(run) else None
+        value = in_loop or nn.value
         return steps.State(
-            trainable=[nn.value(slot.variable) for slot in slots if slot.trainable],
-            other=[nn.value(slot.variable) for slot in slots if not slot.trainable],
+            trainable=[value(slot.variable) for slot in slots if slot.trainable],
+            other=[value(slot.variable) for slot in slots if not slot.trainable],
             optimizer=self._optimizer_slots([slot for slot in slots if slot.trainable]),
             metrics=metrics,
             loss_scale=self._on_device([self.loss_scale])[0],
@@ -385,7 +401,11 @@ class Trainer:
         # When layers were frozen, freed or changed since the last step, each variable keeps its own slots.
         optimizer, nn = self.optimizer, self.model.nn
         version, known_slots = self._fitting
-        if optimizer.slots is not None and optimizer.slots is known_slots and version is tree.version(self.model):
+        if (
+            optimizer.slots is not None
+            and optimizer.slots is known_slots
+            and version is tree.version(self.model)
+        ):
             return optimizer.slots
         paths = [slot.path for slot in trainable]
         if optimizer.slots is None:
@@ -427,10 +447,10 @@ class Trainer:
                 "a layer was called for the first time inside a training step, so its weights came too late; "
                 "call the model once before, on data that reaches the layer: model(x)"
             )
-        for variable, value in zip(trainable, state["trainable"], strict=True):
-            nn.assign(variable, value)
-        for variable, value in zip(other, state["other"], strict=True):
-            nn.assign(variable, value)
+        values = (*state["trainable"], *state["other"])
+        for variable, value in zip((*trainable, *other), values, strict=True):
+            if value is not variable:  # else the loop has set it
+                nn.assign(variable, value)
         self.optimizer.slots = state["optimizer"]
         self._fitting = self._fitting[0], state["optimizer"]
         self.loss_scale = {name: nn.to_numpy(value) for name, value in state["loss_scale"].items()}
@@ -519,6 +539,14 @@ def _correct(history: History, run: _Run) -> None:
         history.engine_reason += ", but it could not be compiled" + (
             " to machine code" if run.engine.jit else ""
         )
+
+
+def _copied(nn: Backend, state: list[MetricState]) -> list[MetricState]:
+    return [{name: nn.asarray(value, copy=True) for name, value in part.items()} for part in state]
+
+
+def _in_loop(run: _Run) -> bool:
+    return run.engine.name == "epoch" and isinstance(run.data, ArrayData)  # which is then resident, too
 
 
 def _is_resident(data: Data, place: Place) -> bool:
