@@ -508,20 +508,23 @@ class Adam(Optimizer):
     def scalars(self, step: int) -> dict[str, float]:
         """Return all that depends on the step: the same keys for every step."""
         scalars = super().scalars(step)
-        scalars["alpha"] = self._alpha(scalars.pop("learning_rate"), step + 1)
+        scalars["alpha"] = self._alphas(scalars.pop("learning_rate"), step, 1)[0]
         return scalars
 
     def scalars_of_many(self, first: int, count: int) -> dict[str, list[float]]:
         """Return what `scalars_of` does for so many steps, as `Optimizer.scalars_of_many` says."""
         rate, decay = self.fixed_learning_rate, self.weight_decay
-        as_usual = rate is None or self.gradient_accumulation_steps is not None
-        if as_usual or type(self).scalars is not Adam.scalars:
+        methods = type(self).scalars, type(self).scalars_of
+        is_own = methods != (Adam.scalars, Optimizer.scalars_of)
+        if is_own or rate is None or self.gradient_accumulation_steps is not None:
             return super().scalars_of_many(first, count)
-        alphas = [self._alpha(rate, t) for t in range(first + 1, first + count + 1)]
-        return {"alpha": alphas} if decay is None else {"alpha": alphas, "decay": [rate * decay] * count}
+        decays = {} if decay is None else {"decay": [rate * decay] * count}
+        return {"alpha": self._alphas(rate, first, count), **decays}
 
-    def _alpha(self, rate: float, t: int) -> float:
-        return rate * math.sqrt(1 - self.beta_2**t) / (1 - self.beta_1**t)
+    def _alphas(self, rate: float, first: int, count: int) -> list[float]:
+        beta_1, beta_2 = self.beta_1, self.beta_2
+        steps = range(first + 1, first + count + 1)
+        return [rate * math.sqrt(1 - beta_2**t) / (1 - beta_1**t) for t in steps]
 
     def update_one(
         self, nn: Backend, variable: Tensor, gradient: Tensor, slots: Slots, scalars: Scalars

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 
 import numpy as np
+import numpy.typing as npt
 
 from dualnn import random
 from dualnn.callbacks import Callback, History
@@ -18,10 +20,11 @@ from dualnn.layers import tree
 from dualnn.layers.layer import without_batch
 from dualnn.optimizers import Optimizer
 from dualnn.place import Place
-from dualnn.protocol import Backend, Engine, Tensor
+from dualnn.protocol import Engine, Tensor
 from dualnn.seeds import Seed
 from dualnn.training import guard
 from dualnn.training import step as steps
+from dualnn.training.ahead import Ahead
 from dualnn.training.callback_list import CallbackList
 from dualnn.training.checkpoints import Checkpoints
 from dualnn.training.compiled import CompiledSteps
@@ -48,23 +51,42 @@ if TYPE_CHECKING:
     from dualnn.models.model import Model
 
 
+class _Number(NamedTuple):
+    """Which epoch of a model's life it is; what the order of its samples follows from."""
+
+    seed: int
+    epochs_trained: int
+
+
+class _Outset(NamedTuple):
+    """What an epoch begins with, whatever has become of the model."""
+
+    order: npt.NDArray[np.int64] | None
+    rows: list[tuple[int, Tensor]]
+    """For a loop, the rows of the batches, and how many batches; see `ArrayData.rows`."""
+    metrics: list[MetricState]
+
+
 @dataclass
 class _Run:
     """One call of `fit`: what stays the same, and how far it has come."""
 
     data: Data
+    epochs: int
     engine: Engine
     callback: CallbackList
     on_nonfinite: str
     checkpoints: Checkpoints | None
     kept: list[Callback]
     """The callbacks whose state belongs to a checkpoint."""
-    first_metrics: list[MetricState]
-    """The sums behind the metrics before an epoch's first step, on the device."""
+    ahead: Ahead[_Number, _Outset]
+    """What each epoch begins with."""
     each_batch: bool
     """Whether a callback is called for each batch."""
     each_chunk: bool
     """Whether one is called whenever a call has done its steps."""
+    sets_variables: bool
+    """Whether the call sets the model's variables, so that what it returns must not be lost."""
     interrupt: Interrupt = field(default_factory=Interrupt)
     bar: ProgressBar = field(default_factory=lambda: ProgressBar(False))
     epoch: int = 0
@@ -148,18 +170,21 @@ class Trainer:
         alone = not callbacks and validation_data is None and checkpoints is None
         run = _Run(
             data,
+            epochs,
             engine,
             callback,
             on_nonfinite,
             checkpoints,
             kept,
-            self._initial_metrics(),
+            Ahead(functools.partial(self._outset, data, engine, shuffle)),
             callback.overrides("on_train_batch_begin", "on_train_batch_end"),
             callback.overrides("on_train_chunk_end"),
+            _in_loop(data, engine) and fast_path(model.nn, "variable_in_loop") is not None,
         )
         with (
             self._state_written_back(),
             held_back() as run.interrupt,
+            run.ahead,
             ProgressBar(verbose == 1, epochs, model.name) as run.bar,
         ):
             for epoch in range(position.epoch, epochs) if not position.ended else ():
@@ -170,7 +195,7 @@ class Trainer:
                     callback("on_epoch_begin", epoch)
                 run.bar.begin(data.steps, epoch)
                 run.bar.step(run.done)
-                logs = self._train_epoch(run, shuffle)
+                logs = self._train_epoch(run)
                 if not alone:  # somebody may look at the model, or change it
                     self._write_back()
                 if validation_data is not None and (epoch + 1) % validation_freq == 0:
@@ -190,25 +215,34 @@ class Trainer:
         callback("on_train_end", logs)
         return history
 
-    def _train_epoch(self, run: _Run, shuffle: bool) -> dict[str, float]:
+    def _outset(self, data: Data, engine: Engine, shuffle: bool, number: _Number) -> _Outset:
+        order, rows = None, []
+        if shuffle and isinstance(data, ArrayData):
+            key = random.key(number.seed, "shuffle", number.epochs_trained)
+            order = random.Generator(key).permutation(data.size)
+        if _in_loop(data, engine):
+            place = self.model.place
+            rows = [(len(part), place.nn.asarray(part, device=place.device)) for part in data.rows(order)]
+        return _Outset(order, rows, self._initial_metrics())
+
+    def _train_epoch(self, run: _Run) -> dict[str, float]:
         model, nn, objective, callback = self.model, self.model.nn, self.objective, run.callback
-        order = None
-        if shuffle and isinstance(run.data, ArrayData):
-            key = random.key(model.seed, "shuffle", model.epochs_trained)
-            order = random.Generator(key).permutation(run.data.size)
+        outset = run.ahead.get(_Number(model.seed, model.epochs_trained))
+        order = outset.order
         every = None if run.checkpoints is None else run.checkpoints.every_steps
-        metrics = _copied(nn, run.first_metrics) if run.metrics is None else self._on_device(run.metrics)
+        metrics = outset.metrics if run.metrics is None else self._on_device(run.metrics)
         state = self._state or self._read_state(metrics, run)
         guarding = self._on_device([guard.initial(run.on_nonfinite, run.done)])[0]
         state = {**state, "metrics": metrics, "guard": guarding}
         number = run.done
-        for count, batch, call in self._calls(run, order, every):
+        for count, batch, call in self._calls(run, outset, every):
             if run.each_batch:
                 callback("on_train_batch_begin", number)
                 state = {**self._read_state(state["metrics"]), "guard": state["guard"]}
-            state = self._state = call(state)
+            with run.interrupt.deferred(run.sets_variables):
+                state = self._state = call(state)
+                self.optimizer.iterations += count
             first, number = number, number + count
-            self.optimizer.iterations += count
             self._check_finite(state, run, batch, order)
             run.bar.step(count)
             if run.each_batch:
@@ -228,31 +262,34 @@ class Trainer:
         return results
 
     def _calls(
-        self, run: _Run, order: Any, every: int | None
+        self, run: _Run, outset: _Outset, every: int | None
     ) -> Iterator[tuple[int, Batch | None, Callable[[steps.State], steps.State]]]:
         """Yield, for the calls that an epoch is made of, the number of steps, their batch, and the call.
 
         The batch is None where the rows of all samples are gathered inside of the call.
         """
         data, engine, place = run.data, run.engine, self.model.place
-        nn = place.nn
-        if not _in_loop(run) or not isinstance(data, ArrayData):
+        if not _in_loop(data, engine):
             run.function = step = self._train_step(engine, run.on_nonfinite)
-            for batch in data.batches(place, order, run.done):
+            for batch in data.batches(place, outset.order, run.done):
                 yield 1, batch, lambda state, batch=batch: step(state, batch, self._scalars(1)[0])  # type: ignore[misc]
             return
         run.function = loop = self._train_loop(engine, run.on_nonfinite)
         samples = data.on_device(place)
         passed = run.done
-        for rows in data.rows(order):
-            length = _length_of_calls(len(rows), engine.unroll, run.bar.shown, every)
-            indices = nn.asarray(rows, device=place.device)
-            for start in range(min(passed, len(rows)), len(rows), length):
-                count = min(length, len(rows) - start)
-                part = indices if count == len(rows) else indices[start : start + count]
-                xs = (part, self._scalars(count))
+        for number, rows in outset.rows:
+            length = _length_of_calls(number, engine.unroll, run.bar.shown, every)
+            for start in range(min(passed, number), number, length):
+                count = min(length, number - start)
+                xs = (rows if count == number else rows[start : start + count], self._scalars(count))
+                self._expect_next(run)
                 yield count, None, lambda state, xs=xs: loop(state, samples, xs)  # type: ignore[misc]
-            passed = max(0, passed - len(rows))
+            passed = max(0, passed - number)
+
+    def _expect_next(self, run: _Run) -> None:
+        # not on a GPU: what is sent there would come between the operations that are recorded as a graph
+        if run.epoch + 1 < run.epochs and self.model.device == "cpu":
+            run.ahead.expect(_Number(self.model.seed, self.model.epochs_trained + 1))
 
     def _on_device(self, arrays: list[dict[str, Any]]) -> list[dict[str, Tensor]]:
         model = self.model
@@ -316,7 +353,9 @@ class Trainer:
         self._prepare(ArrayData(batch, 1), finite=False)
         native = Batch(*(native_tree(part, self.model.place) for part in batch))
         engine, _ = self._engine(1, None, "")
-        state = self._train_step(engine)(self._read_state(self._initial_metrics()), native, self._scalars(1)[0])
+        state = self._train_step(engine)(
+            self._read_state(self._initial_metrics()), native, self._scalars(1)[0]
+        )
         self.optimizer.iterations += 1
         self._write_state(state)
         return self.objective.results(self.model.nn, state["metrics"])
@@ -386,8 +425,9 @@ class Trainer:
     def _read_state(self, metrics: list[MetricState], run: _Run | None = None) -> steps.State:
         model, nn = self.model, self.model.nn
         slots = tree.slots(model)
-        in_loop = fast_path(nn, "variable_in_loop") if run is not None and _in_loop(run) else None
-        value = in_loop or nn.value
+        value = nn.value
+        if run is not None and run.sets_variables:
+            value = fast_path(nn, "variable_in_loop") or nn.value
         return steps.State(
             trainable=[value(slot.variable) for slot in slots if slot.trainable],
             other=[value(slot.variable) for slot in slots if not slot.trainable],
@@ -541,12 +581,8 @@ def _correct(history: History, run: _Run) -> None:
         )
 
 
-def _copied(nn: Backend, state: list[MetricState]) -> list[MetricState]:
-    return [{name: nn.asarray(value, copy=True) for name, value in part.items()} for part in state]
-
-
-def _in_loop(run: _Run) -> bool:
-    return run.engine.name == "epoch" and isinstance(run.data, ArrayData)  # which is then resident, too
+def _in_loop(data: Data, engine: Engine) -> TypeGuard[ArrayData]:
+    return engine.name == "epoch" and isinstance(data, ArrayData)  # which is then resident, too
 
 
 def _is_resident(data: Data, place: Place) -> bool:
