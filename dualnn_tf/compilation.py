@@ -150,20 +150,24 @@ def _prepared(fun, otherwise, jit):
     return call
 
 
-_EagerTensor = type(tf.constant(0))
-
-
 def _signature(leaf):
     # not `leaf.shape`, an object that takes longer to make of a new tensor than all else that is done with it
-    if type(leaf) is _EagerTensor:
+    kind = _native_class(type(leaf))
+    if kind is tf.Tensor:
         return leaf._shape_tuple(), leaf.dtype, leaf.device
-    kind = _kind(leaf)
-    return (kind, leaf.shape, leaf.dtype, leaf.device, leaf.trainable) if kind is tf.Variable else kind
+    if kind is tf.Variable:
+        return kind, leaf.shape, leaf.dtype, leaf.device, leaf.trainable
+    return _kind(leaf)
 
 
 def _kind(leaf):
-    # of tensors and variables there may be others; all else is a constant of what is traced
-    return next((cls for cls in (tf.Tensor, tf.Variable) if isinstance(leaf, cls)), (type(leaf), leaf))
+    # what is no tensor and no variable is a constant of what is traced
+    return _native_class(type(leaf)) or (type(leaf), leaf)
+
+
+@functools.cache  # it takes TensorFlow a microsecond to say that something is no tensor
+def _native_class(cls):
+    return next((native for native in (tf.Tensor, tf.Variable) if issubclass(cls, native)), None)
 
 
 class _Programs:
@@ -182,7 +186,7 @@ class _Programs:
         """Return what the function returns."""
         leaves, structure = optree.tree_flatten((args, kwargs), none_is_leaf=True)
         leaves = [tf.convert_to_tensor(leaf) if isinstance(leaf, np.ndarray) else leaf for leaf in leaves]
-        inputs = [leaf for leaf in leaves if isinstance(leaf, (tf.Tensor, tf.Variable))]
+        inputs = [leaf for leaf in leaves if _native_class(type(leaf))]
         watched = could_possibly_record() and any(isinstance(leaf, tf.Variable) for leaf in inputs)
         if watched or not tf.executing_eagerly():
             function = self._function(leaves, structure)
@@ -192,7 +196,7 @@ class _Programs:
             function = self._function(leaves, structure)
             self._found[key] = function, function.compiled.get_concrete_function(*inputs)
         function, program = self._found[key]
-        tensors = [leaf.handle if isinstance(leaf, tf.Variable) else leaf for leaf in inputs]
+        tensors = [leaf.handle if _native_class(type(leaf)) is tf.Variable else leaf for leaf in inputs]
         return function.tree(program._call_flat(tensors, program.captured_inputs), inputs)
 
     def _function(self, leaves, structure):
