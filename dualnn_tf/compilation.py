@@ -211,18 +211,18 @@ class _Function:
 
     def __init__(self, fun, leaves, structure, jit):
         given = list(leaves)
-        places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, (tf.Tensor, tf.Variable))]
+        inputs = [i for i, leaf in enumerate(leaves) if _native_class(type(leaf))]
 
         def flat(*tensors):
-            for i, tensor in zip(places, tensors, strict=True):
+            for i, tensor in zip(inputs, tensors, strict=True):
                 given[i] = tensor
             args, kwargs = structure.unflatten(given)
             results, self._structure = optree.tree_flatten(fun(*args, **kwargs), none_is_leaf=True)
             computed = [leaf for leaf in results if isinstance(leaf, tf.Tensor)]
-            found = {id(leaf): i for i, leaf in enumerate((*computed, *tensors))}
-            self._constants = [leaf for leaf in results if id(leaf) not in found]
-            found |= {id(leaf): len(found) + i for i, leaf in enumerate(self._constants)}
-            self._places = [found[id(leaf)] for leaf in results]
+            native = set(map(id, (*computed, *tensors)))
+            self._constants = [leaf for leaf in results if id(leaf) not in native]
+            places = {id(leaf): i for i, leaf in enumerate((*computed, *tensors, *self._constants))}
+            self._places = [places[id(leaf)] for leaf in results]
             return computed
 
         # XLA knows all sizes; a graph that has met two sizes of an axis is traced for any size
