@@ -13,6 +13,7 @@ NAMES = (
     "adam_update",
     "sgd_update",
     "all_finite",
+    "variable_in_loop",
     "batch_normalization",
     "layer_normalization",
     "relu_in_place",

@@ -161,6 +161,11 @@ class Optimizer(Configured):
             return self.scalars(step)
         return {**self.scalars(step // every), "due": float((step + 1) % every == 0)}
 
+    def scalars_of_many(self, first: int, count: int) -> dict[str, list[float]]:
+        """Return what `scalars_of` does for so many steps from the `first` one on, by name."""
+        steps = [self.scalars_of(step) for step in range(first, first + count)]
+        return {name: [one[name] for one in steps] for name in steps[0]}
+
     def scalars(self, step: int) -> dict[str, float]:
         """Return all that depends on the number of updates done: the same keys for every number."""
         rate = self._rate(step)
@@ -503,9 +508,23 @@ class Adam(Optimizer):
     def scalars(self, step: int) -> dict[str, float]:
         """Return all that depends on the step: the same keys for every step."""
         scalars = super().scalars(step)
-        t = step + 1
-        scalars["alpha"] = scalars.pop("learning_rate") * math.sqrt(1 - self.beta_2**t) / (1 - self.beta_1**t)
+        scalars["alpha"] = self._alphas(scalars.pop("learning_rate"), step, 1)[0]
         return scalars
+
+    def scalars_of_many(self, first: int, count: int) -> dict[str, list[float]]:
+        """Return what `scalars_of` does for so many steps, as `Optimizer.scalars_of_many` says."""
+        rate, decay = self.fixed_learning_rate, self.weight_decay
+        methods = type(self).scalars, type(self).scalars_of
+        is_own = methods != (Adam.scalars, Optimizer.scalars_of)
+        if is_own or rate is None or self.gradient_accumulation_steps is not None:
+            return super().scalars_of_many(first, count)
+        decays = {} if decay is None else {"decay": [rate * decay] * count}
+        return {"alpha": self._alphas(rate, first, count), **decays}
+
+    def _alphas(self, rate: float, first: int, count: int) -> list[float]:
+        beta_1, beta_2 = self.beta_1, self.beta_2
+        steps = range(first + 1, first + count + 1)
+        return [rate * math.sqrt(1 - beta_2**t) / (1 - beta_1**t) for t in steps]
 
     def update_one(
         self, nn: Backend, variable: Tensor, gradient: Tensor, slots: Slots, scalars: Scalars

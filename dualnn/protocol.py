@@ -487,5 +487,12 @@ class FastPaths(Protocol):
     ) -> builtins.bool:
         """One step of `dualnn.optimizers.SGD` without momentum, likewise."""
 
+    def variable_in_loop(self, variable: Tensor, /) -> Any:
+        """What the carry of a loop made by `compile_loop` may hold in the place of the variable's value.
+
+        The loop then reads the variable itself before its first step, sets it after its last one, and returns
+        it in the carry.
+        """
+
     def all_finite(self, tensors: list[Tensor]) -> Tensor:
         """Whether all numbers of some floating-point tensors are finite, a boolean tensor of shape ()."""

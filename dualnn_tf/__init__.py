@@ -13,6 +13,7 @@ from dualnn_tf import fft, linalg, precision
 from dualnn_tf.compilation import (
     compile,
     compile_loop,
+    variable_in_loop,
 )
 from dualnn_tf.constants import (
     e,

@@ -8,7 +8,10 @@ import logging
 import numpy as np
 import optree
 import tensorflow as tf
+from tensorflow.python.eager.record import could_possibly_record
 from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
+
+from dualnn_tf.variables import assign, value
 
 
 def compile(fun, /, *, jit=False):
@@ -87,7 +90,31 @@ def compile_loop(body, /, *, jit=False, unroll=1):
             carry = body(carry, constants, structure.unflatten(x))
         return carry
 
-    return _prepared(loop, compile_loop(body) if jit else in_python, jit)
+    return _prepared(_over_variables(loop), compile_loop(body) if jit else _over_variables(in_python), jit)
+
+
+def variable_in_loop(variable, /):
+    """Return what a loop of `compile_loop` carries for a variable: itself, as the loop knows what to do.
+
+    A kernel of the loop reads and writes it, without the call from Python that each takes by itself.
+    """
+    return variable
+
+
+def _over_variables(loop):
+    """Return the loop of carries with variables, whose values it reads first and sets last."""
+
+    @functools.wraps(loop)
+    def call(carry, constants, xs):
+        start, structure = optree.tree_flatten(carry)
+        values = [value(leaf) if isinstance(leaf, tf.Variable) else leaf for leaf in start]
+        end = optree.tree_leaves(loop(structure.unflatten(values), constants, xs))
+        pairs = zip(start, end, strict=True)
+        return structure.unflatten(
+            [assign(leaf, new) if isinstance(leaf, tf.Variable) else new for leaf, new in pairs]
+        )
+
+    return call
 
 
 def traced_for_xla():
@@ -123,6 +150,26 @@ def _prepared(fun, otherwise, jit):
     return call
 
 
+def _signature(leaf):
+    # not `leaf.shape`, an object that takes longer to make of a new tensor than all else that is done with it
+    kind = _native_class(type(leaf))
+    if kind is tf.Tensor:
+        return leaf._shape_tuple(), leaf.dtype, leaf.device
+    if kind is tf.Variable:
+        return kind, leaf.shape, leaf.dtype, leaf.device, leaf.trainable
+    return _kind(leaf)
+
+
+def _kind(leaf):
+    # what is no tensor and no variable is a constant of what is traced
+    return _native_class(type(leaf)) or (type(leaf), leaf)
+
+
+@functools.cache  # it takes TensorFlow a microsecond to say that something is no tensor
+def _native_class(cls):
+    return next((native for native in (tf.Tensor, tf.Variable) if issubclass(cls, native)), None)
+
+
 class _Programs:
     """What was made of one function, for each choice of shapes that it was called with.
 
@@ -139,19 +186,21 @@ class _Programs:
         """Return what the function returns."""
         leaves, structure = optree.tree_flatten((args, kwargs), none_is_leaf=True)
         leaves = [tf.convert_to_tensor(leaf) if isinstance(leaf, np.ndarray) else leaf for leaf in leaves]
-        inputs = [leaf for leaf in leaves if isinstance(leaf, (tf.Tensor, tf.Variable))]
-        function = self._function(leaves, structure)
-        if not tf.executing_eagerly() or any(isinstance(leaf, tf.Variable) for leaf in inputs):
-            return function.tree(function.compiled(*inputs))
-        shapes = (function, *((leaf.shape, leaf.dtype, leaf.device) for leaf in inputs))
-        if shapes not in self._found:
-            self._found[shapes] = function.compiled.get_concrete_function(*inputs)
-        program = self._found[shapes]
-        return function.tree(program._call_flat(inputs, program.captured_inputs))
+        inputs = [leaf for leaf in leaves if _native_class(type(leaf))]
+        watched = could_possibly_record() and any(isinstance(leaf, tf.Variable) for leaf in inputs)
+        if watched or not tf.executing_eagerly():
+            function = self._function(leaves, structure)
+            return function.tree(function.compiled(*inputs), inputs)
+        key = structure, *map(_signature, leaves)
+        if key not in self._found:
+            function = self._function(leaves, structure)
+            self._found[key] = function, function.compiled.get_concrete_function(*inputs)
+        function, program = self._found[key]
+        tensors = [leaf.handle if _native_class(type(leaf)) is tf.Variable else leaf for leaf in inputs]
+        return function.tree(program._call_flat(tensors, program.captured_inputs), inputs)
 
     def _function(self, leaves, structure):
-        fixed = tuple(None if isinstance(leaf, (tf.Tensor, tf.Variable)) else leaf for leaf in leaves)
-        key = structure, fixed, tuple(map(type, fixed))
+        key = structure, *map(_kind, leaves)
         if key not in self._functions:
             self._functions[key] = _Function(self._fun, leaves, structure, self._jit)
         return self._functions[key]
@@ -162,22 +211,24 @@ class _Function:
 
     def __init__(self, fun, leaves, structure, jit):
         given = list(leaves)
-        places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, (tf.Tensor, tf.Variable))]
+        inputs = [i for i, leaf in enumerate(leaves) if _native_class(type(leaf))]
 
         def flat(*tensors):
-            for i, tensor in zip(places, tensors, strict=True):
+            for i, tensor in zip(inputs, tensors, strict=True):
                 given[i] = tensor
             args, kwargs = structure.unflatten(given)
             results, self._structure = optree.tree_flatten(fun(*args, **kwargs), none_is_leaf=True)
-            self._results = [None if isinstance(leaf, tf.Tensor) else leaf for leaf in results]
-            self._is_tensor = [isinstance(leaf, tf.Tensor) for leaf in results]
-            return [leaf for leaf in results if isinstance(leaf, tf.Tensor)]
+            computed = [leaf for leaf in results if isinstance(leaf, tf.Tensor)]
+            native = set(map(id, (*computed, *tensors)))
+            self._constants = [leaf for leaf in results if id(leaf) not in native]
+            places = {id(leaf): i for i, leaf in enumerate((*computed, *tensors, *self._constants))}
+            self._places = [places[id(leaf)] for leaf in results]
+            return computed
 
         # XLA knows all sizes; a graph that has met two sizes of an axis is traced for any size
         self.compiled = tf.function(flat, autograph=False, reduce_retracing=not jit, jit_compile=jit)
 
-    def tree(self, tensors):
-        """Return the tree of results."""
-        rest = iter(tensors)
-        pairs = zip(self._is_tensor, self._results, strict=True)
-        return self._structure.unflatten([next(rest) if is_tensor else leaf for is_tensor, leaf in pairs])
+    def tree(self, computed, inputs):
+        """Return the tree of results, in which there may be constants, and variables that were given."""
+        leaves = (*computed, *inputs, *self._constants)
+        return self._structure.unflatten([leaves[i] for i in self._places])

@@ -59,7 +59,7 @@ def asarray(obj, /, *, dtype=None, device=None, copy=None):
             result = _host_tensor(obj, dtype)
     if copy is False and result is not obj:
         raise ValueError(f"expected memory to share (copy=False), got {type(obj).__name__}; use copy=None")
-    return tf.identity(result) if copy and result is obj else result
+    return tf.raw_ops.Identity(input=result) if copy and result is obj else result
 
 
 def empty(shape, *, dtype=None, device=None):

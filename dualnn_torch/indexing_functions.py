@@ -23,6 +23,8 @@ def take(x, indices, /, *, axis=None):
     if axis == 0 and not torch.compiler.is_compiling() and indices.numel() * x.numel() < _SMALL * x.size(0):
         return x[indices]  # the shorter call, and the slower copy
     axis = axis + x.ndim if axis < 0 else axis
+    if indices.ndim == 1:  # the usual case, in which nothing need be given another shape
+        return torch.index_select(x, axis, _from_start(indices, x.size(axis)))
     taken = torch.index_select(x, axis, _from_start(indices.reshape(-1), x.size(axis)))
     return taken.reshape(x.shape[:axis] + indices.shape + x.shape[axis + 1 :])
 

@@ -29,6 +29,9 @@ ONLY_TORCH_FUSES = {
     "sgd_update",  # likewise
     "all_finite",  # TensorFlow's formula takes little time; the largest number of a NaN is not NaN in XLA
 }
+ONLY_TENSORFLOW_FUSES = {
+    "variable_in_loop",  # torch reads a variable in a microsecond, and the update of a step is in its memory
+}
 TORCH, TENSORFLOW = dn.backend("torch"), dn.backend("tensorflow")
 
 
@@ -71,7 +74,7 @@ def test_same_files():
 
 
 def test_same_public_names():
-    assert _public(TORCH) - ONLY_TORCH_FUSES == _public(TENSORFLOW)
+    assert _public(TORCH) - ONLY_TORCH_FUSES == _public(TENSORFLOW) - ONLY_TENSORFLOW_FUSES
 
 
 @pytest.mark.parametrize("name", _comparable())

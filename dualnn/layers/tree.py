@@ -31,7 +31,8 @@ class _Found:
 
     def __init__(self, root: Layer) -> None:
         self.layers = list(_walk(root, "", True, set()))
-        self.slots: list[tuple[Slot, bool]] | None = None
+        self.slots: list[Slot] | None = None
+        self.trained: list[bool] = []  # which of their variables train
         # setting an attribute is noticed, but changing a list in its place is not
         self._containers = [
             (container, _identities(container))
@@ -47,7 +48,7 @@ class _Found:
 
     def is_outdated(self) -> bool:
         """Return whether the slots are not known, or a variable trains now and did not before."""
-        return self.slots is None or any(trains != _trains(slot.variable) for slot, trains in self.slots)
+        return self.slots is None or self.trained != [_trains(slot.variable) for slot in self.slots]
 
     def __deepcopy__(self, memo: dict[int, Any]) -> None:
         """A copy of a layer looks for itself."""
@@ -116,15 +117,15 @@ def slots(root: Layer) -> list[Slot]:
     found = _found(root)
     if found.is_outdated():
         unique = {
-            id(slot.variable): (slot, _trains(slot.variable))
+            id(slot.variable): slot
             for prefix, layer, trainable in reversed(found.layers)
             for slot in reversed(own_slots(layer, prefix, trainable))
         }
         slots = list(reversed(unique.values()))
         if _steps.bound:  # some variables are not in their slots at the moment
-            return [slot for slot, _ in slots]
-        found.slots = slots
-    return [slot for slot, _ in found.slots or ()]
+            return slots
+        found.slots, found.trained = slots, [_trains(slot.variable) for slot in slots]
+    return list(found.slots or ())
 
 
 def slots_in_step(root: Layer) -> list[Slot]:

@@ -33,9 +33,9 @@ class CallbackList:
         for callback in self.callbacks:
             getattr(callback, method)(*args)
 
-    def overrides(self, method: str) -> bool:
-        """Whether any callback has a method of its own of this name."""
-        return bool(self.names_of(method))
+    def overrides(self, *methods: str) -> bool:
+        """Whether any callback has a method of its own of one of these names."""
+        return bool(self.names_of(*methods))
 
     def names_of(self, *methods: str) -> list[str]:
         """Return the names of the callbacks that have a method of their own of one of these names."""

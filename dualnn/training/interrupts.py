@@ -19,6 +19,25 @@ class Interrupt:
     """
 
     asked = False
+    _insisted = False
+    _deferred = False
+
+    @contextmanager
+    def deferred(self, is_deferred: bool) -> Iterator[None]:
+        """Let the second Ctrl-C wait, too, for the end of a block that must not be done by half."""
+        self._deferred = is_deferred
+        try:
+            yield
+        finally:
+            self._deferred = False
+        if self._insisted:
+            raise KeyboardInterrupt
+
+    def press(self) -> None:
+        """Note that Ctrl-C was pressed, or raise KeyboardInterrupt."""
+        if self.asked and not self._deferred:
+            raise KeyboardInterrupt
+        self._insisted, self.asked = self.asked, True
 
     def raise_if_asked(self) -> None:
         """Raise KeyboardInterrupt now if it has been held back."""
@@ -41,9 +60,7 @@ def held_back() -> Iterator[Interrupt]:
         return
 
     def handle(number: int, frame: Any) -> None:
-        if interrupt.asked:
-            raise KeyboardInterrupt
-        interrupt.asked = True
+        interrupt.press()
         logging.getLogger("dualnn").warning(
             "training ends after the step under way; Ctrl-C again ends it at once"
         )

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 
 import numpy as np
+import numpy.typing as npt
 
 from dualnn import random
 from dualnn.callbacks import Callback, History
+from dualnn.fast_paths import fast_path
 from dualnn.layers import tree
 from dualnn.layers.layer import without_batch
 from dualnn.optimizers import Optimizer
@@ -21,6 +24,7 @@ from dualnn.protocol import Engine, Tensor
 from dualnn.seeds import Seed
 from dualnn.training import guard
 from dualnn.training import step as steps
+from dualnn.training.ahead import Ahead
 from dualnn.training.callback_list import CallbackList
 from dualnn.training.checkpoints import Checkpoints
 from dualnn.training.compiled import CompiledSteps
@@ -47,17 +51,42 @@ if TYPE_CHECKING:
     from dualnn.models.model import Model
 
 
+class _Number(NamedTuple):
+    """Which epoch of a model's life it is; what the order of its samples follows from."""
+
+    seed: int
+    epochs_trained: int
+
+
+class _Outset(NamedTuple):
+    """What an epoch begins with, whatever has become of the model."""
+
+    order: npt.NDArray[np.int64] | None
+    rows: list[tuple[int, Tensor]]
+    """For a loop, the rows of the batches, and how many batches; see `ArrayData.rows`."""
+    metrics: list[MetricState]
+
+
 @dataclass
 class _Run:
     """One call of `fit`: what stays the same, and how far it has come."""
 
     data: Data
+    epochs: int
     engine: Engine
     callback: CallbackList
     on_nonfinite: str
     checkpoints: Checkpoints | None
     kept: list[Callback]
     """The callbacks whose state belongs to a checkpoint."""
+    ahead: Ahead[_Number, _Outset]
+    """What each epoch begins with."""
+    each_batch: bool
+    """Whether a callback is called for each batch."""
+    each_chunk: bool
+    """Whether one is called whenever a call has done its steps."""
+    sets_variables: bool
+    """Whether the call sets the model's variables, so that what it returns must not be lost."""
     interrupt: Interrupt = field(default_factory=Interrupt)
     bar: ProgressBar = field(default_factory=lambda: ProgressBar(False))
     epoch: int = 0
@@ -88,6 +117,7 @@ class Trainer:
         self.loss_scale = initial_loss_scale() if precision.scales_loss else {}
         self._objective: Objective | None = None
         self._state: steps.State | None = None  # of the training in progress, where nobody has looked at it
+        self._fitting: tuple[object, Any] = None, None  # the tree's version, and the slots that belong to it
         self._steps = CompiledSteps()
 
     # ------------------------------------------------------------------ fit
@@ -138,10 +168,23 @@ class Trainer:
             data.pass_over(position.epoch - initial_epoch, position.steps)
         logs: dict[str, float] = {}
         alone = not callbacks and validation_data is None and checkpoints is None
-        run = _Run(data, engine, callback, on_nonfinite, checkpoints, kept)
+        run = _Run(
+            data,
+            epochs,
+            engine,
+            callback,
+            on_nonfinite,
+            checkpoints,
+            kept,
+            Ahead(functools.partial(self._outset, data, engine, shuffle)),
+            callback.overrides("on_train_batch_begin", "on_train_batch_end"),
+            callback.overrides("on_train_chunk_end"),
+            _in_loop(data, engine) and fast_path(model.nn, "variable_in_loop") is not None,
+        )
         with (
             self._state_written_back(),
             held_back() as run.interrupt,
+            run.ahead,
             ProgressBar(verbose == 1, epochs, model.name) as run.bar,
         ):
             for epoch in range(position.epoch, epochs) if not position.ended else ():
@@ -152,7 +195,7 @@ class Trainer:
                     callback("on_epoch_begin", epoch)
                 run.bar.begin(data.steps, epoch)
                 run.bar.step(run.done)
-                logs = self._train_epoch(run, shuffle)
+                logs = self._train_epoch(run)
                 if not alone:  # somebody may look at the model, or change it
                     self._write_back()
                 if validation_data is not None and (epoch + 1) % validation_freq == 0:
@@ -172,33 +215,40 @@ class Trainer:
         callback("on_train_end", logs)
         return history
 
-    def _train_epoch(self, run: _Run, shuffle: bool) -> dict[str, float]:
+    def _outset(self, data: Data, engine: Engine, shuffle: bool, number: _Number) -> _Outset:
+        order, rows = None, []
+        if shuffle and isinstance(data, ArrayData):
+            key = random.key(number.seed, "shuffle", number.epochs_trained)
+            order = random.Generator(key).permutation(data.size)
+        if _in_loop(data, engine):
+            place = self.model.place
+            rows = [(len(part), place.nn.asarray(part, device=place.device)) for part in data.rows(order)]
+        return _Outset(order, rows, self._initial_metrics())
+
+    def _train_epoch(self, run: _Run) -> dict[str, float]:
         model, nn, objective, callback = self.model, self.model.nn, self.objective, run.callback
-        order = None
-        if shuffle and isinstance(run.data, ArrayData):
-            key = random.key(model.seed, "shuffle", model.epochs_trained)
-            order = random.Generator(key).permutation(run.data.size)
-        each = callback.overrides("on_train_batch_begin") or callback.overrides("on_train_batch_end")
-        chunks = callback.overrides("on_train_chunk_end")
+        outset = run.ahead.get(_Number(model.seed, model.epochs_trained))
+        order = outset.order
         every = None if run.checkpoints is None else run.checkpoints.every_steps
-        state = self._state or self._read_state()
-        metrics = self._initial_metrics() if run.metrics is None else self._on_device(run.metrics)
+        metrics = outset.metrics if run.metrics is None else self._on_device(run.metrics)
+        state = self._state or self._read_state(metrics, run)
         guarding = self._on_device([guard.initial(run.on_nonfinite, run.done)])[0]
         state = {**state, "metrics": metrics, "guard": guarding}
         number = run.done
-        for count, batch, call in self._calls(run, order, every):
-            if each:
+        for count, batch, call in self._calls(run, outset, every):
+            if run.each_batch:
                 callback("on_train_batch_begin", number)
-                state = {**self._read_state(), "metrics": state["metrics"], "guard": state["guard"]}
-            state = self._state = call(state)
+                state = {**self._read_state(state["metrics"]), "guard": state["guard"]}
+            with run.interrupt.deferred(run.sets_variables):
+                state = self._state = call(state)
+                self.optimizer.iterations += count
             first, number = number, number + count
-            self.optimizer.iterations += count
             self._check_finite(state, run, batch, order)
             run.bar.step(count)
-            if each:
+            if run.each_batch:
                 self._write_back()
                 callback("on_train_batch_end", number - 1, objective.results(nn, state["metrics"]))
-            if chunks:
+            if run.each_chunk:
                 callback("on_train_chunk_end", number - 1, objective.results(nn, state["metrics"]))
             due = every is not None and number // every > first // every
             if (due or run.interrupt.asked) and number != run.data.steps:
@@ -212,31 +262,34 @@ class Trainer:
         return results
 
     def _calls(
-        self, run: _Run, order: Any, every: int | None
+        self, run: _Run, outset: _Outset, every: int | None
     ) -> Iterator[tuple[int, Batch | None, Callable[[steps.State], steps.State]]]:
         """Yield, for the calls that an epoch is made of, the number of steps, their batch, and the call.
 
         The batch is None where the rows of all samples are gathered inside of the call.
         """
         data, engine, place = run.data, run.engine, self.model.place
-        nn = place.nn
-        if engine.name != "epoch" or not isinstance(data, ArrayData):  # it is then resident, too
+        if not _in_loop(data, engine):
             run.function = step = self._train_step(engine, run.on_nonfinite)
-            for batch in data.batches(place, order, run.done):
+            for batch in data.batches(place, outset.order, run.done):
                 yield 1, batch, lambda state, batch=batch: step(state, batch, self._scalars(1)[0])  # type: ignore[misc]
             return
         run.function = loop = self._train_loop(engine, run.on_nonfinite)
         samples = data.on_device(place)
         passed = run.done
-        for rows in data.rows(order):
-            length = _length_of_calls(len(rows), engine.unroll, run.bar.shown, every)
-            indices = nn.asarray(rows, device=place.device)
-            for start in range(min(passed, len(rows)), len(rows), length):
-                count = min(length, len(rows) - start)
-                part = indices if count == len(rows) else indices[start : start + count]
-                xs = (part, self._scalars(count))
+        for number, rows in outset.rows:
+            length = _length_of_calls(number, engine.unroll, run.bar.shown, every)
+            for start in range(min(passed, number), number, length):
+                count = min(length, number - start)
+                xs = (rows if count == number else rows[start : start + count], self._scalars(count))
+                self._expect_next(run)
                 yield count, None, lambda state, xs=xs: loop(state, samples, xs)  # type: ignore[misc]
-            passed = max(0, passed - len(rows))
+            passed = max(0, passed - number)
+
+    def _expect_next(self, run: _Run) -> None:
+        # not on a GPU: what is sent there would come between the operations that are recorded as a graph
+        if run.epoch + 1 < run.epochs and self.model.device == "cpu":
+            run.ahead.expect(_Number(self.model.seed, self.model.epochs_trained + 1))
 
     def _on_device(self, arrays: list[dict[str, Any]]) -> list[dict[str, Tensor]]:
         model = self.model
@@ -261,7 +314,7 @@ class Trainer:
             ]
             self._checkpoint(run, Position(run.epoch, number, metrics))
         run.interrupt.raise_if_asked()
-        return {**self._read_state(), "metrics": state["metrics"], "guard": state["guard"]}
+        return {**self._read_state(state["metrics"], run), "guard": state["guard"]}
 
     def _check_finite(self, state: steps.State, run: _Run, batch: Batch | None, order: Any) -> None:
         """Raise an error if a step has failed and none is to be left out."""
@@ -300,7 +353,9 @@ class Trainer:
         self._prepare(ArrayData(batch, 1), finite=False)
         native = Batch(*(native_tree(part, self.model.place) for part in batch))
         engine, _ = self._engine(1, None, "")
-        state = self._train_step(engine)(self._read_state(), native, self._scalars(1)[0])
+        state = self._train_step(engine)(
+            self._read_state(self._initial_metrics()), native, self._scalars(1)[0]
+        )
         self.optimizer.iterations += 1
         self._write_state(state)
         return self.objective.results(self.model.nn, state["metrics"])
@@ -362,20 +417,22 @@ class Trainer:
 
     def _scalars(self, count: int) -> Tensor:
         # computed on the host in float64, so that every backend is given the same numbers
-        first = self.optimizer.iterations
-        names = sorted(self.optimizer.scalars_of(first))
-        numbers = (self.optimizer.scalars_of(step) for step in range(first, first + count))
-        values = np.asarray([[one[name] for name in names] for one in numbers], dtype=np.float64)
+        scalars = self.optimizer.scalars_of_many(self.optimizer.iterations, count)
+        columns = np.asarray([scalars[name] for name in sorted(scalars)], dtype=np.float64)
+        values = np.ascontiguousarray(columns.T)
         return self.model.nn.asarray(values, dtype=self.model.dtype, device=self.model.device)
 
-    def _read_state(self) -> steps.State:
+    def _read_state(self, metrics: list[MetricState], run: _Run | None = None) -> steps.State:
         model, nn = self.model, self.model.nn
         slots = tree.slots(model)
+        value = nn.value
+        if run is not None and run.sets_variables:
+            value = fast_path(nn, "variable_in_loop") or nn.value
         return steps.State(
-            trainable=[nn.value(slot.variable) for slot in slots if slot.trainable],
-            other=[nn.value(slot.variable) for slot in slots if not slot.trainable],
+            trainable=[value(slot.variable) for slot in slots if slot.trainable],
+            other=[value(slot.variable) for slot in slots if not slot.trainable],
             optimizer=self._optimizer_slots([slot for slot in slots if slot.trainable]),
-            metrics=self._initial_metrics(),
+            metrics=metrics,
             loss_scale=self._on_device([self.loss_scale])[0],
             guard={},
         )
@@ -383,6 +440,13 @@ class Trainer:
     def _optimizer_slots(self, trainable: list[tree.Slot]) -> list[dict[str, Tensor]]:
         # When layers were frozen, freed or changed since the last step, each variable keeps its own slots.
         optimizer, nn = self.optimizer, self.model.nn
+        version, known_slots = self._fitting
+        if (
+            optimizer.slots is not None
+            and optimizer.slots is known_slots
+            and version is tree.version(self.model)
+        ):
+            return optimizer.slots
         paths = [slot.path for slot in trainable]
         if optimizer.slots is None:
             optimizer.slots = optimizer.init(nn, [slot.variable for slot in trainable])
@@ -396,6 +460,7 @@ class Trainer:
                 for slot in trainable
             ]
         optimizer.slot_paths = paths
+        self._fitting = tree.version(self.model), optimizer.slots
         return optimizer.slots
 
     @contextmanager
@@ -422,11 +487,12 @@ class Trainer:
                 "a layer was called for the first time inside a training step, so its weights came too late; "
                 "call the model once before, on data that reaches the layer: model(x)"
             )
-        for variable, value in zip(trainable, state["trainable"], strict=True):
-            nn.assign(variable, value)
-        for variable, value in zip(other, state["other"], strict=True):
-            nn.assign(variable, value)
+        values = (*state["trainable"], *state["other"])
+        for variable, value in zip((*trainable, *other), values, strict=True):
+            if value is not variable:  # else the loop has set it
+                nn.assign(variable, value)
         self.optimizer.slots = state["optimizer"]
+        self._fitting = self._fitting[0], state["optimizer"]
         self.loss_scale = {name: nn.to_numpy(value) for name, value in state["loss_scale"].items()}
 
     def _initial_metrics(self) -> list[MetricState]:
@@ -513,6 +579,10 @@ def _correct(history: History, run: _Run) -> None:
         history.engine_reason += ", but it could not be compiled" + (
             " to machine code" if run.engine.jit else ""
         )
+
+
+def _in_loop(data: Data, engine: Engine) -> TypeGuard[ArrayData]:
+    return engine.name == "epoch" and isinstance(data, ArrayData)  # which is then resident, too
 
 
 def _is_resident(data: Data, place: Place) -> bool:
