@@ -62,6 +62,8 @@ class Place:
             TypeError: a tensor of another framework, or not numbers.
         """
         nn = self.nn
+        if type(x) is np.ndarray:
+            return nn.asarray(x, dtype=self.dtype if x.dtype.kind == "f" else None, device=self.device)
         if not nn.is_tensor(x):
             other = backends.owner(x)
             if other is not None:

@@ -345,6 +345,8 @@ def map_batch(function: Callable[[Any], Any], batch: Batch) -> Batch:
 
 def map_tree(function: Callable[[Any], Any], x: Tree) -> Tree:
     """Return the structure with `function` applied to every array; None stays."""
+    if type(x) is np.ndarray:  # the usual case
+        return function(x)
     if x is None:
         return None
     if isinstance(x, dict):
@@ -440,7 +442,7 @@ def _length(source: Any) -> int | None:
 
 def native_tree(x: Tree, place: Place) -> Tree:
     """Return the structure with every array as a native tensor of that place."""
-    return map_tree(lambda a: _native(a, place), x)
+    return _native(x, place) if type(x) is np.ndarray else map_tree(lambda a: _native(a, place), x)
 
 
 def _native(x: Any, place: Place) -> Tensor:
