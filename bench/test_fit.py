@@ -35,7 +35,7 @@ def test_an_epoch(benchmark, job):
         try:
             if FIT not in contender.answer()["tasks"]:
                 pytest.skip("does not train epoch by epoch")
-            contender.ask(FIT, WARM_UP)
+            contender.ask(FIT, WARM_UP[FIT])
         except ContenderError as error:
             pytest.skip(str(error))
         benchmark.pedantic(contender.ask, args=(FIT, 1), rounds=7, warmup_rounds=1)

@@ -93,9 +93,8 @@ class _Recorder(TorchDispatchMode):
             self._note(result, self.graph.call_function(_aten.clone.default, (self.node_of(copy),)))
         elif func is _aten.detach.default:  # nobody differentiates through a graph
             self._note(result, self.nodes.get(args[0]))
-        elif any(tensor in self.nodes for tensor in given) or not (given and func.is_view):
-            # (a view of a constant is one, too)
-            self._note_call(func, args, kwargs, result)
+        elif not given or not func.is_view or any(tensor in self.nodes for tensor in given):
+            self._note_call(func, args, kwargs, result)  # else a view of a constant, which is one, too
         return result
 
     def refuse(self, reason):

@@ -19,13 +19,13 @@ from dualnn.benchmark.job import Job
 from dualnn.benchmark.models import MODELS, QUICK
 from dualnn.benchmark.pool import Contender, ContenderError
 from dualnn.benchmark.report import Report, Result
-from dualnn.benchmark.tasks import FIT, LATENCY, OWN_LOOP, OWN_STEPS, TASKS
+from dualnn.benchmark.tasks import FIT, LATENCY, OWN_LOOP, OWN_STEPS, PREDICT, TASKS
 from dualnn.benchmark.workload import array, function
 from dualnn.names import unknown
 
-WARM_UP = 2
+WARM_UP = {FIT: 2, OWN_LOOP: 2, PREDICT: 5, LATENCY: 1_100}
 """Epochs, or calls, that compilation is paid in. A first epoch in which a compiled function meets all its
-shapes, and a second one in which it has met them."""
+shapes, and a second one in which it has met them; predictions until a model is taken to go on."""
 LONG_ENOUGH = 0.2
 """Seconds a repetition, which clocks and switching between processes are nothing beside."""
 HOPELESS = 2.0
@@ -159,15 +159,15 @@ class _Entry:
         self._clock.tell(f"{self._where()}: {task}, warming up", 1)
         if task not in self._tasks or self.result.error is not None:
             return False
-        first = self._ask(task, WARM_UP)
+        first = self._ask(task, WARM_UP[task])
         again = first and self._ask(task, 1)
         if not first or not again:
             return False
         self.guess = again["seconds"]
         self._times = max(1, round(LONG_ENOUGH / self.guess))
         if task == FIT:
-            steps = WARM_UP * self._steps
-            self.result.first_step = WARM_UP * first["seconds"] - (steps - 1) * self.guess / self._steps
+            steps = WARM_UP[FIT] * self._steps
+            self.result.first_step = WARM_UP[FIT] * first["seconds"] - (steps - 1) * self.guess / self._steps
             # when nothing is compiled, the difference of two large numbers is mostly noise
             self.result.first_step = max(self.result.first_step, self.guess / self._steps)
             self.result.loss = first["loss"]
