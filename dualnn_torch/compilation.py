@@ -156,6 +156,9 @@ class _Programs:
             return None
         key = (structure, *map(_described, leaves))
         program = self._found.get(key)
+        if program is not None and graphs.is_outdated(program.run):
+            del self._found[key]
+            program = None
         if program is None and len(self._found) < MOST_PROGRAMS:
             program = self._found[key] = _Program(self, leaves, structure)
         return program
@@ -197,7 +200,11 @@ class _Program:
         return self._results.unflatten(_merged(self._gives_tensor, results, self._constants))
 
     def _record(self, *tensors):
-        results, run, reason = graphs.record(self._flat, tensors)
+        try:
+            results, run, reason = graphs.record(self._flat, tensors)
+        except Exception as error:
+            # one of the function's own comes again; else it was the recorder that something did not go with
+            results, run, reason = self._flat(tensors), None, _sentence(error)
         if reason == graphs.SIZES_FROM_VALUES:  # which torch's tracer can follow
             run, reason = self._traced(tensors)
         if reason is not None:

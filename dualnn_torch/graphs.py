@@ -7,7 +7,9 @@ import re
 
 import optree
 import torch
+from torch._ops import HigherOrderOperator
 from torch._subclasses import FakeTensor
+from torch.multiprocessing.reductions import StorageWeakRef
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import (
     TorchDispatchMode,
@@ -36,14 +38,24 @@ def record(fun, tensors):
         tensors = [tensor.detach() for tensor in tensors]
         for number, tensor in enumerate(tensors):
             recorder.nodes[tensor] = recorder.graph.placeholder(f"input{number}")
-            recorder.varying[tensor] = True
-        with _VariablesAsTensors(recorder), recorder:
+            recorder.varying.add(tensor)
+        with _VariablesAsTensors(recorder) as variables, recorder:
             results = fun(tensors)
     if recorder.reason is not None:
         return results, None, recorder.reason
     recorder.graph.output([recorder.node_of(result) for result in results])
     recorder.graph.eliminate_dead_code()
-    return results, _calls(recorder.graph, recorder.constants), None
+    try:
+        run = _calls(recorder.graph, recorder.constants)
+    except (SyntaxError, NameError) as error:  # an argument that is neither tensor nor plain Python
+        return results, None, str(error)
+    run.variables = variables.addresses()
+    return results, run, None
+
+
+def is_outdated(run):
+    """Return whether a variable that the graph takes has got other memory, by ``p.data = ...``."""
+    return any(variable.data_ptr() != address for variable, address in getattr(run, "variables", ()))
 
 
 def holds_gradients():
@@ -61,7 +73,7 @@ class _Recorder(TorchDispatchMode):
     Attributes:
         graph: what was noted.
         nodes: the nodes of the tensors that the operations made.
-        varying: the tensors whose values may be others at the next call, as keys.
+        varying: the tensors whose values may be others at the next call.
         constants: the tensors from elsewhere, by their names in the graph.
         reason: why the operations may be others the next time, or None.
     """
@@ -69,8 +81,10 @@ class _Recorder(TorchDispatchMode):
     def __init__(self):
         super().__init__()
         self.graph, self.constants = torch.fx.Graph(), {}
-        self.nodes, self.varying = WeakTensorKeyDictionary(), WeakTensorKeyDictionary()
+        self.nodes, self.varying = WeakTensorKeyDictionary(), _Varying()
         self.reason = None
+
+    supports_higher_order_operators = True
 
     @classmethod
     def _should_skip_dynamo(cls):
@@ -79,15 +93,17 @@ class _Recorder(TorchDispatchMode):
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         result = func(*args, **kwargs)
-        given = [leaf for leaf in optree.tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
+        if isinstance(func, HigherOrderOperator):
+            self.refuse("it calls a higher-order operator")
+            return result
+        given = _tensors_in((args, kwargs))
+        self.varying.update(_written_to(func, args) if given else ())
         if any(tensor in self.varying for tensor in given) or torch.Tag.nondeterministic_seeded in func.tags:
             if torch.Tag.data_dependent_output in func.tags:
                 self.refuse(f"it looks at the values of a tensor ({func})")
             elif _has_size_from_values(func, args):
                 self.refuse(SIZES_FROM_VALUES)
-            for tensor in optree.tree_leaves(result):
-                if isinstance(tensor, torch.Tensor):
-                    self.varying[tensor] = True
+            self.varying.update(_tensors_in(result))
         if func is _aten.lift_fresh.default:  # what was made of a list is new at each call
             copy = result.clone()
             self._note(result, self.graph.call_function(_aten.clone.default, (self.node_of(copy),)))
@@ -138,6 +154,48 @@ class _Recorder(TorchDispatchMode):
             return False
         self._note(result, source)
         return True
+
+
+class _Varying:
+    """A set of tensors, in which are all views of the memory of those that were added."""
+
+    def __init__(self):
+        self._storages = {}
+
+    def add(self, tensor):
+        """Add a tensor; one without memory of its own, such as a sparse one, is taken to be there anyway."""
+        storage = _storage_of(tensor)
+        if storage is not None:
+            self._storages[storage._cdata] = StorageWeakRef(storage)  # no other one gets its address now
+
+    def update(self, tensors):
+        """Add tensors."""
+        for tensor in tensors:
+            self.add(tensor)
+
+    def __contains__(self, tensor):
+        storage = _storage_of(tensor)
+        # not dualnn's variables alone: any parameter is there to be changed
+        return storage is None or isinstance(tensor, torch.nn.Parameter) or storage._cdata in self._storages
+
+
+def _storage_of(tensor):
+    try:
+        return tensor.untyped_storage()
+    except (NotImplementedError, RuntimeError):
+        return None
+
+
+def _tensors_in(tree):
+    return [leaf for leaf in optree.tree_leaves(tree) if isinstance(leaf, torch.Tensor)]
+
+
+def _written_to(func, args):
+    """Return the tensors that an operation changes in place: a counter of somebody's, for example."""
+    if not func._schema.is_mutable:
+        return []
+    written = zip(func._schema.arguments, args, strict=False)
+    return _tensors_in([arg for about, arg in written if about.alias_info and about.alias_info.is_write])
 
 
 SIZES_FROM_VALUES = "the size of a tensor depends on the values of another"
@@ -254,7 +312,12 @@ _BINDINGS = {
 
 
 _TRAINS = torch.Tensor.requires_grad.__get__
-_READS = {torch.Tensor.numpy, torch.Tensor.tolist, torch.Tensor.__array__, torch.Tensor.__dlpack__}
+_TAKES_OUT = {torch.Tensor.numpy, torch.Tensor.tolist, torch.Tensor.__array__, torch.Tensor.__dlpack__}
+_LOOKS_INSIDE = {
+    *(torch.tensor, torch.as_tensor, torch.asarray, torch.Tensor.new_tensor),
+    *(torch.tensor_split, torch.Tensor.tensor_split),
+}
+"""Functions that read the numbers of tensors in lists, or of further arguments, without an operation."""
 
 
 class _VariablesAsTensors(TorchFunctionMode):
@@ -268,12 +331,19 @@ class _VariablesAsTensors(TorchFunctionMode):
         super().__init__()
         self._tensors, self._recorder = {}, recorder
 
+    def addresses(self):
+        """Return the variables that were met, and where their values are."""
+        return [(variable, tensor.data_ptr()) for variable, tensor in self._tensors.values()]
+
     def __torch_function__(self, func, types, args=(), kwargs=None):
         if func == _TRAINS:  # the tensor behind it does not say
             return func(*args)
         args, kwargs = optree.tree_map(self._plain, (args, kwargs or {}))
-        if self._recorder is not None and func in _READS and args[0] in self._recorder.varying:
-            self._recorder.refuse("it takes a tensor out of the framework")
+        if self._recorder is not None and func in _TAKES_OUT | _LOOKS_INSIDE:
+            # what is a tensor itself goes through an operation there, which is noted
+            first = () if func in _LOOKS_INSIDE and isinstance(args[0], torch.Tensor) else args[:1]
+            if any(tensor in self._recorder.varying for tensor in _tensors_in((first, args[1:], kwargs))):
+                self._recorder.refuse("it takes numbers out of a tensor")
         return func(*args, **kwargs)
 
     def _plain(self, leaf):
@@ -281,7 +351,7 @@ class _VariablesAsTensors(TorchFunctionMode):
             return leaf
         if id(leaf) not in self._tensors:
             with _disable_current_modes():  # it is a tensor that is there already, no step of the graph
-                self._tensors[id(leaf)] = leaf.detach()
+                self._tensors[id(leaf)] = leaf, leaf.detach()
             if self._recorder is not None:
-                self._recorder.varying[self._tensors[id(leaf)]] = True
-        return self._tensors[id(leaf)]
+                self._recorder.varying.add(leaf)
+        return self._tensors[id(leaf)][1]

@@ -223,3 +223,21 @@ def test_a_transformer_trains_alike_on_both_backends():
 def test_says_what_is_wrong(backend, make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_a_projection_around_another(backend):
+    class Adapted(dn.Layer):
+        def __init__(self, inner):
+            super().__init__()
+            self.inner = inner
+
+        def call(self, x):
+            return self.inner(x) * 2.0
+
+    attention = L.MultiHeadAttention(num_heads=2, key_dim=3).on(backend)
+    x = attention.nn.asarray(QUERY)
+    plain = attention.nn.to_numpy(attention(x, x))
+    attention.value = Adapted(attention.value)
+    adapted = attention.nn.to_numpy(attention(x, x))
+    bias = attention.nn.to_numpy(attention.attention_output.bias)
+    close(adapted - bias, 2 * (plain - bias))

@@ -301,3 +301,57 @@ def test_torch_values_of_constants_and_of_variables():
     nn.assign(variable, [3.0])
     assert from_variable(torch.ones(1)).tolist() == [3.0]
     assert from_variable.runs_as == "eager"
+
+
+LOOKED_AT = {
+    "through a view": lambda x, torch: _put(torch.zeros(2), x.max(), x.min()).max().item(),
+    "in a new tensor": lambda x, torch: float(torch.tensor([x.max(), 1.0]).sum()),
+    "in one like another": lambda x, torch: float(x.new_tensor([x.max(), 1.0]).sum()),
+    "copied": lambda x, torch: float(torch.zeros(3).view(-1).copy_(x).numpy()[0]),
+    "where to split": lambda x, torch: len(torch.tensor_split(x, x[:1].to(torch.int64))[0]),
+    "drawn by a generator": lambda x, torch: torch.rand(3, generator=torch.Generator().manual_seed(1)),
+}
+
+
+def _put(tensor, *values):
+    for i, value in enumerate(values):
+        tensor[i] = value
+    return tensor
+
+
+@pytest.mark.parametrize("look", LOOKED_AT.values(), ids=LOOKED_AT)
+def test_torch_numbers_that_a_graph_would_freeze(look):
+    torch = pytest.importorskip("torch")
+    compiled = dn.backend("torch").compile(lambda x: x * look(x, torch))
+    for number in (1.0, 2.0, 3.0):
+        x = torch.tensor([number, 4.0 * number, number])
+        assert torch.equal(compiled(x), x * look(x, torch))
+    assert compiled.runs_as == "eager"
+
+
+def test_torch_parameters_and_counters_change():
+    torch = pytest.importorskip("torch")
+    weight, count = torch.nn.Parameter(torch.tensor([3.0, 4.0])), torch.zeros(())
+
+    def counted(x):
+        count.add_(1.0)
+        return x * 2.0 if int(count) % 2 else x
+
+    normed = dn.backend("torch").compile(lambda x: x * weight / weight.norm().item())
+    alternating = dn.backend("torch").compile(counted)
+    x = torch.ones(2)
+    for scale in (1.0, 2.0, 3.0):
+        with torch.no_grad():
+            weight.copy_(torch.tensor([3.0 * scale, 4.0]))
+            assert torch.equal(normed(x), x * weight / weight.norm().item())
+        assert alternating(x)[0] == (2.0 if scale != 2.0 else 1.0)
+
+
+def test_torch_variables_with_other_memory():
+    torch = pytest.importorskip("torch")
+    nn = dn.backend("torch")
+    w = nn.Variable([2.0])
+    times = nn.compile(lambda x: w * x)
+    assert times(torch.tensor([3.0])).tolist() == [6.0]
+    w.data = torch.tensor([5.0])
+    assert times(torch.tensor([3.0])).tolist() == [15.0]

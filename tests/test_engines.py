@@ -428,6 +428,13 @@ def test_what_operators_do_with_a_batch_is_not_known():
     x = L.Conv2D(32, 3)(inputs)
     assert samples_are_independent(dn.Model(inputs, L.Flatten()(x)))
     assert not samples_are_independent(dn.Model(inputs, L.Flatten()(x - x[:1])))
+    one = dn.Sequential([L.Dense(3)])
+    one.build((None, 4))
+    assert samples_are_independent(one)
+    rows = dn.Input((4,))
+    joined = dn.Model(rows, L.Concatenate(axis=0)([rows, rows]))
+    joined.build()
+    assert not samples_are_independent(joined)
 
 
 def test_short_runs_by_graphs_import_no_compiler():

@@ -531,3 +531,20 @@ def test_masks_of_recurrent_dropout_are_the_same_on_both_backends(layer):
         history = model.fit(x, x[:, 0, :1], epochs=2, batch_size=8, seed=0, verbose=0)
         losses.append(history.history["loss"])
     np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5)
+
+
+def test_a_step_of_ones_own_whose_output_is_no_state(backend):
+    class Doubled(L.LSTM):
+        def step(self, z, h, states):
+            output, states = super().step(z, h, states)
+            return output * 2.0, states
+
+        def kernel_options(self):
+            return None
+
+    layer = Doubled(UNITS).on(backend)
+    nn = layer.nn
+    x = nn.asarray(X, dtype="float32")
+    last = nn.to_numpy(layer(x))
+    layer.return_sequences = True
+    np.testing.assert_array_equal(nn.to_numpy(layer(x))[:, -1], last)

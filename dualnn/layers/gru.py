@@ -39,6 +39,7 @@ class GRU(ProjectedRecurrent):
     """
 
     gates = 3
+    output_is_state = True
     kernel_name = "gru"
 
     def __init__(

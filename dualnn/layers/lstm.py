@@ -42,6 +42,7 @@ class LSTM(ProjectedRecurrent):
     """
 
     gates = 4
+    output_is_state = True
     kernel_name = "lstm"
 
     def __init__(

@@ -141,7 +141,8 @@ class MultiHeadAttention(Layer):
 
     def _projected(self, query: Tensor, key: Tensor, value: Tensor) -> list[Tensor]:
         layers = self.query, self.key, self.value
-        if not (query is key is value and all(layer.built for layer in layers)) or context.is_observed():
+        is_usual = all(type(layer) is _Projection and layer.built for layer in layers)
+        if not (query is key is value and is_usual) or context.is_observed():
             return [layer(x) for layer, x in zip(layers, (query, key, value), strict=True)]
         # of itself a sequence is projected by one product, of which each layer has some columns
         nn = self.nn

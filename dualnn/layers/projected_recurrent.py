@@ -22,7 +22,6 @@ class ProjectedRecurrent(Recurrent):
     """
 
     _computes = True
-    output_is_state = True
     gates: ClassVar[int]
     """How many blocks of `units` columns the kernels have."""
     kernel_name: ClassVar[str]

@@ -43,6 +43,11 @@ class Recurrent(Layer):
     output_is_state: ClassVar[bool] = False
     """Whether the output of a step is the first of the states after it."""
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if {"step", "steps"} & set(vars(cls)) and "output_is_state" not in vars(cls):
+            cls.output_is_state = False  # of another step it is not known
+
     def __init__(
         self,
         return_sequences: bool = False,

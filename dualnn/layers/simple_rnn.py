@@ -47,6 +47,7 @@ class SimpleRNN(ProjectedRecurrent):
     """
 
     gates = 1
+    output_is_state = True
     kernel_name = "simple_rnn"
 
     def step(self, z: Tensor, h: Tensor, states: States) -> tuple[Tensor, States]:

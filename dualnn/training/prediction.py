@@ -15,6 +15,7 @@ from dualnn.training.engines import Wish, chosen, work_of
 from dualnn.training.precision import Precision
 
 if TYPE_CHECKING:
+    from dualnn.layers.layer import Layer
     from dualnn.models.model import Model
 
 Predict = Callable[[Any], Any]
@@ -92,9 +93,17 @@ def samples_are_independent(model: Model) -> bool:
     False
     """
     return all(
-        _is_ours(type(layer)) and all(map(_is_ours, filter(callable, vars(layer).values())))
+        _is_ours(type(layer))
+        and all(map(_is_ours, filter(callable, vars(layer).values())))
+        and not _goes_over_samples(layer)
         for _, layer in tree.walk(model)
     ) and (model._graph is None or model._graph.has_layers_only)
+
+
+def _goes_over_samples(layer: Layer) -> bool:
+    # Concatenate has an axis, which may be the first one
+    axis, shape = getattr(layer, "axis", None), layer._output_shape
+    return isinstance(axis, int) and isinstance(shape, tuple) and axis % len(shape) == 0
 
 
 def _is_ours(x: Any) -> bool:

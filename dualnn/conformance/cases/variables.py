@@ -436,7 +436,21 @@ def _loops_of_machine_code(unroll: int, nn: Backend, dtype: str) -> Answers:
     return {**answers, **_yes(nn, {"as machine code": set(ran) == {"jit"}})}
 
 
+def _variable_in_loop(nn: Any, dtype: str) -> Answers:
+    variable = nn.Variable(nn.asarray([1.0], dtype=dtype))
+    loop = nn.compile_loop(lambda carry, scale, x: carry + scale * x)
+    scale, xs = nn.asarray(2.0, dtype=dtype), nn.asarray([1.0, 2.0], dtype=dtype)
+    ended = loop(nn.variable_in_loop(variable), scale, xs)
+    return {"set": variable, "returned": ended}
+
+
 CASES += [
+    ExactCase(
+        name="variable_in_loop",
+        run=_variable_in_loop,
+        expected={"set": [7.0], "returned": [7.0]},
+        reason="arithmetic of small integers, as its docstring says",
+    ),
     ExactCase(
         name="compile",
         variant="jit",
