@@ -64,5 +64,15 @@ def _native(x: Tensor, place: Place) -> Tensor:
     dtype = place.dtype if owner.isdtype(x.dtype, "real floating") else owner.dtype_name(x.dtype)
     tensor = nn.asarray(value, dtype=dtype, device=place.device, copy=True)
     if owner.is_variable(x):
-        return nn.Variable(tensor, trainable=bool(x.trainable), name=x.name)
+        return nn.Variable(tensor, **about(x))
     return tensor
+
+
+def about(variable: Tensor) -> dict[str, Any]:
+    """Return what else than a value a variable is made of."""
+    return {
+        "trainable": bool(variable.trainable),
+        "name": variable.name,
+        # a native variable that somebody else has made does not know
+        "outputs_first": getattr(variable, "outputs_first", False),
+    }

@@ -48,6 +48,8 @@ class Work(NamedTuple):
     """How many numbers the largest output of a layer has for one sample, about."""
     trains: builtins.bool = True
     """Whether there are gradients and updates, or outputs only, for which somebody may wait."""
+    sequence: int | None = 0
+    """How many steps the longest recurrence takes; None if that is not known."""
 
 
 class Engine(NamedTuple):
@@ -233,7 +235,10 @@ class Backend(ArrayNamespace, Protocol):
     # ---------------------------------------------------------------- variables
 
     Variable: Any
-    """``Variable(value, trainable=True, dtype=None, name=None)``: a native variable."""
+    """``Variable(value, trainable=True, dtype=None, name=None, outputs_first=False)``: a native variable.
+
+    With `outputs_first` memory may have the last axis before the others, if the backend's kernels like that.
+    """
 
     def is_variable(self, x: Any, /) -> bool:
         """Whether `x` is a native variable."""

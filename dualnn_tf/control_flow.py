@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import optree
 import tensorflow as tf
+from tensorflow.python.eager.record import could_possibly_record
 
 from dualnn.control_flow import check_carry, pair_of, scan_length
 from dualnn_tf.compilation import traced_for_xla
@@ -13,9 +14,11 @@ FEW = 64
 """So many steps are unrolled where it is left to `scan`.
 
 A training step of an LSTM over 28 steps takes 1.8 ms unrolled and 3.0 ms in a loop, in which every operation
-is scheduled anew at every step; XLA has no such costs and takes 3.0 ms unrolled and 1.8 ms in a loop. Tracing
-and optimizing take 25 ms a step, which is where the limit comes from.
+is scheduled anew at every step; XLA has no such costs and takes 3.0 ms unrolled and 1.8 ms in a loop. Its
+outputs alone, for 250 samples, take XLA 2.6 ms unrolled and 4.4 ms in a loop, for one sample 140 and 70
+microseconds. Tracing and optimizing take 25 ms a step, which is where the limit comes from, XLA 45.
 """
+SMALL = 512  # numbers that are carried on, of which XLA's loop is the faster one
 
 
 def scan(f, init, xs, reverse=False, unroll=False):
@@ -51,7 +54,7 @@ def scan(f, init, xs, reverse=False, unroll=False):
     leaves, structure = optree.tree_flatten(xs)
     leaves = [_tensor(leaf) for leaf in leaves]
     length = scan_length(leaves)
-    if not tf.executing_eagerly() and not _unrolled(unroll, length):
+    if not tf.executing_eagerly() and not _unrolled(unroll, length, carry):
         return _compiled(f, carry, leaves, structure, length, reverse)
     steps = [structure.unflatten(step) for step in zip(*(tf.unstack(leaf) for leaf in leaves), strict=True)]
     outputs = [None] * length
@@ -62,10 +65,15 @@ def scan(f, init, xs, reverse=False, unroll=False):
     return carry, optree.tree_map(lambda *ys: tf.stack(ys), *outputs)
 
 
-def _unrolled(unroll, length):
+def _unrolled(unroll, length, carry):
     if unroll is None:
-        unroll = length is not None and length <= FEW and not traced_for_xla()
+        unroll = length is not None and length <= FEW and not (traced_for_xla() and _suits_xla(carry))
     return unroll and length is not None
+
+
+def _suits_xla(carry):
+    is_small = all((leaf.shape.num_elements() or SMALL) < SMALL for leaf in optree.tree_leaves(carry))
+    return could_possibly_record() or is_small  # there are gradients to come, or little to do
 
 
 def _compiled(f, init, xs, structure_of_x, length, reverse):

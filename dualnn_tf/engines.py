@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from dualnn.protocol import Engine
+from dualnn_tf.control_flow import FEW
 
 JIT_STEPS = {
     "dense": 1_000,  # XLA compiles a small step in half a second, and saves up to half a millisecond a step
@@ -12,10 +13,12 @@ JIT_STEPS = {
 }
 """From how many steps on a run is compiled, by what its layers do. Not convolutions, for which XLA takes
 several times as long on a CPU."""
-JIT_WORK = 200_000_000  # multiplications a step, beyond which TensorFlow's own kernels use the cores better
+JIT_WORK = {"dense": 200_000_000, "recurrence": 1_000_000_000}
+"""Multiplications a step, beyond which TensorFlow's own kernels use the cores better."""
 JIT_BATCHES = 1_000  # predicted, each the sooner for up to half a millisecond
-JIT_WORK_PREDICTED = {"dense": 600_000_000, "convolution": 10_000_000, "recurrence": 10_000_000}
+JIT_WORK_PREDICTED = {"dense": 600_000_000, "convolution": 10_000_000, "recurrence": 2_000_000_000}
 """Multiplications a batch, likewise; there are no gradients."""
+JIT_WORK_IN_A_LOOP = 10_000_000  # likewise, where the recurrence is so long that `scan` does not unroll it
 
 
 def choose_engine(work, steps, jit, /):
@@ -33,8 +36,11 @@ def choose_engine(work, steps, jit, /):
     """
     if jit is None and not work.trains:
         most = min(JIT_WORK_PREDICTED.get(kind, 0) for kind in work.kinds)
+        if work.sequence is None or work.sequence > FEW:
+            most = min(most, JIT_WORK_IN_A_LOOP)
         jit = steps is not None and steps >= JIT_BATCHES and work.multiply_adds <= most
     elif jit is None:
         enough = max(JIT_STEPS.get(kind, math.inf) for kind in work.kinds)
-        jit = steps is not None and steps >= enough and work.multiply_adds <= JIT_WORK
+        most = max(JIT_WORK.get(kind, 0) for kind in work.kinds)
+        jit = steps is not None and steps >= enough and work.multiply_adds <= most
     return Engine("epoch", jit)

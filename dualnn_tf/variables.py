@@ -24,6 +24,8 @@ class Variable(metaclass=_VariableType):
             a floating-point one.
         dtype: the data type; None keeps the value's.
         name: a name for people to read.
+        outputs_first: whether memory may have the last axis before the others, as a backend's kernels may
+            like it; it changes no value. torch's do, TensorFlow's do not.
 
     Raises:
         ValueError: ``trainable=True`` with a dtype that has no gradient.
@@ -35,12 +37,16 @@ class Variable(metaclass=_VariableType):
     (True, True, [2.0, 4.0])
     """
 
-    def __new__(cls, value, trainable=None, dtype=None, name=None):  # noqa: D102 (the class's docstring has it)
+    def __new__(  # noqa: D102 (the class's docstring has it)
+        cls, value, trainable=None, dtype=None, name=None, outputs_first=False
+    ):
         data = asarray(value, dtype=dtype, copy=True)
         with tf.device(data.device):
             # TensorFlow adds ":0" to each name, also to one that was read from a variable
             name = name and name.removesuffix(":0")
-            return tf.Variable(data, trainable=_is_trainable(data, trainable), name=name)
+            variable = tf.Variable(data, trainable=_is_trainable(data, trainable), name=name)
+        variable.outputs_first = outputs_first  # for other backends, to which it may be moved
+        return variable
 
 
 def is_variable(x, /):

@@ -152,8 +152,9 @@ class _Programs:
         """Return the program for such arguments, or None if the function is to run as it is."""
         if self.runs_as == "eager" or torch.compiler.is_compiling() or is_recording():
             return None
-        if any(map(_is_followed, leaves)):
-            return None
+        for leaf in leaves:
+            if _is_followed(leaf):
+                return None
         key = (structure, *map(_described, leaves))
         program = self._found.get(key)
         if program is not None and graphs.is_outdated(program.run):

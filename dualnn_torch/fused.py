@@ -94,12 +94,10 @@ def gru(x, h, kernel, recurrent_kernel, bias, /):
     """Return the outputs (batch, steps, units) and the last state of a GRU whose reset comes after."""
     if _nested():
         return None
-    # torch has the columns of r before those of z
-    kernel, recurrent_kernel = (_swapped(weight) for weight in (kernel, recurrent_kernel))
-    if bias is None:
-        weights = _weights(kernel, recurrent_kernel, None)
-    else:
-        weights = [kernel.t(), recurrent_kernel.t(), *_swapped(bias).unbind(0)]
+    # torch has the gate r before z
+    weights = [_swapped(weight.t(), 0) for weight in (kernel, recurrent_kernel)]
+    if bias is not None:
+        weights += _swapped(bias, 1).unbind(0)
     return _batch_and_state(torch.gru, x, h, weights)
 
 
@@ -116,9 +114,9 @@ def _nested():
     return len(recording_now.tapes) + recording_now.transforms > 1
 
 
-def _swapped(weight):
-    z, r, g = weight.chunk(3, -1)
-    return torch.cat([r, z, g], -1)
+def _swapped(weight, axis):
+    z, r, g = weight.chunk(3, axis)
+    return torch.cat([r, z, g], axis)
 
 
 def _weights(kernel, recurrent_kernel, bias):

@@ -26,12 +26,13 @@ def adam_update(
         counts: a boolean 0-d tensor: where it is False, all stays as it is; None for True.
 
     Returns:
-        Whether the step was done; not for tensors of several dtypes or devices, nor for those that lie in
-        memory in another order than that of their elements.
+        Whether the step was done; not for tensors of several dtypes or devices, nor for those that share
+        memory, have gaps in it, or lie there in another order than their slots.
     """
-    kept = (*variables, *momentums, *velocities)
-    if not (_of_one_kind(kept) and all(map(torch.Tensor.is_contiguous, kept))):
-        return False  # the kernel goes through memory from one end to the other, whatever the strides
+    # the kernel goes through memory from one end to the other, whatever the strides
+    in_one_order = all(map(_in_one_order, variables, momentums, velocities))
+    if not (in_one_order and _of_one_kind((*variables, *momentums, *velocities))):
+        return False
     if decay is not None:
         torch._foreach_mul_(variables, 1 - (decay if counts is None else decay * counts))
     # torch's kernel corrects the bias itself and adds epsilon after that, Keras's formula before; at a
@@ -39,7 +40,7 @@ def adam_update(
     steps = [_without_end(variables[0].device)] * len(variables)
     torch._fused_adam_(
         variables,
-        [gradient.contiguous() for gradient in gradients],
+        [_in_the_order_of(one, gradient) for one, gradient in zip(variables, gradients, strict=True)],
         momentums,
         velocities,
         [],
@@ -98,6 +99,28 @@ def all_finite(tensors):
 def _without_end(device):
     with _disable_current_modes():  # while a graph is traced, this would not be a tensor with a value
         return torch.tensor(2.0**60, device=device)
+
+
+def _in_one_order(variable, *slots):
+    order = _order(variable.shape, variable.stride())
+    return order is not None and all(_order(slot.shape, slot.stride()) == order for slot in slots)
+
+
+def _in_the_order_of(variable, gradient):
+    if _in_one_order(variable, gradient):
+        return gradient
+    return torch.empty_like(variable).copy_(gradient)
+
+
+@functools.lru_cache
+def _order(shape, strides):
+    """Return how far the elements along each axis are apart in memory; None if it has gaps or is shared."""
+    apart, expected = [(stride, size) for stride, size in zip(strides, shape, strict=True) if size != 1], 1
+    for stride, size in sorted(apart):
+        if stride != expected:
+            return None
+        expected *= size
+    return apart
 
 
 def _of_one_kind(tensors):

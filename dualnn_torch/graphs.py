@@ -19,6 +19,8 @@ from torch.utils._python_dispatch import (
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from dualnn_torch.gradient_tape import set_grad_mode
+from dualnn_torch.memory import keep_freed_memory
+from dualnn_torch.rewriting import rewrite
 from dualnn_torch.variables import Variable
 
 _aten = torch.ops.aten
@@ -33,18 +35,21 @@ def record(fun, tensors):
         The results; a function of tensors that calls the operations again, one after the other, or None if
         they may be others for other values; and in that case the reason.
     """
+    keep_freed_memory()
     recorder = _Recorder()
     with torch.no_grad():
         tensors = [tensor.detach() for tensor in tensors]
         for number, tensor in enumerate(tensors):
-            recorder.nodes[tensor] = recorder.graph.placeholder(f"input{number}")
+            recorder.note(tensor, recorder.graph.placeholder(f"input{number}"))
             recorder.varying.add(tensor)
         with _VariablesAsTensors(recorder) as variables, recorder:
             results = fun(tensors)
     if recorder.reason is not None:
         return results, None, recorder.reason
     recorder.graph.output([recorder.node_of(result) for result in results])
-    recorder.graph.eliminate_dead_code()
+    recorder.varying.update(results)  # what somebody is given is theirs to change
+    recorder.make_constants()
+    rewrite(recorder.graph)
     try:
         run = _calls(recorder.graph, recorder.constants)
     except (SyntaxError, NameError) as error:  # an argument that is neither tensor nor plain Python
@@ -55,7 +60,8 @@ def record(fun, tensors):
 
 def is_outdated(run):
     """Return whether a variable that the graph takes has got other memory, by ``p.data = ...``."""
-    return any(variable.data_ptr() != address for variable, address in getattr(run, "variables", ()))
+    variables, addresses = getattr(run, "variables", ((), []))
+    return [variable.data_ptr() for variable in variables] != addresses
 
 
 def holds_gradients():
@@ -75,6 +81,7 @@ class _Recorder(TorchDispatchMode):
         nodes: the nodes of the tensors that the operations made.
         varying: the tensors whose values may be others at the next call.
         constants: the tensors from elsewhere, by their names in the graph.
+        made: the nodes of tensors that are made of numbers alone, with the tensors.
         reason: why the operations may be others the next time, or None.
     """
 
@@ -82,6 +89,7 @@ class _Recorder(TorchDispatchMode):
         super().__init__()
         self.graph, self.constants = torch.fx.Graph(), {}
         self.nodes, self.varying = WeakTensorKeyDictionary(), _Varying()
+        self.made = {}
         self.reason = None
 
     supports_higher_order_operators = True
@@ -96,7 +104,7 @@ class _Recorder(TorchDispatchMode):
         if isinstance(func, HigherOrderOperator):
             self.refuse("it calls a higher-order operator")
             return result
-        given = _tensors_in((args, kwargs))
+        given = [] if func in _LOOKS_AT_SHAPES_ALONE else _tensors_in((args, kwargs))
         self.varying.update(_written_to(func, args) if given else ())
         if any(tensor in self.varying for tensor in given) or torch.Tag.nondeterministic_seeded in func.tags:
             if torch.Tag.data_dependent_output in func.tags:
@@ -106,11 +114,12 @@ class _Recorder(TorchDispatchMode):
             self.varying.update(_tensors_in(result))
         if func is _aten.lift_fresh.default:  # what was made of a list is new at each call
             copy = result.clone()
-            self._note(result, self.graph.call_function(_aten.clone.default, (self.node_of(copy),)))
+            self.note(result, self.graph.call_function(_aten.clone.default, (self.node_of(copy),)), True)
         elif func is _aten.detach.default:  # nobody differentiates through a graph
-            self._note(result, self.nodes.get(args[0]))
+            if args[0] in self.nodes:
+                self.nodes[result] = self.nodes[args[0]]
         elif not given or not func.is_view or any(tensor in self.nodes for tensor in given):
-            self._note_call(func, args, kwargs, result)  # else a view of a constant, which is one, too
+            self._note_call(func, args, kwargs, result, given)  # else a view of a constant, which is one, too
         return result
 
     def refuse(self, reason):
@@ -122,38 +131,45 @@ class _Recorder(TorchDispatchMode):
         if not isinstance(leaf, torch.Tensor):
             return leaf
         if leaf not in self.nodes:
-            name = f"constant{len(self.constants)}"
-            self.constants[name] = leaf
-            self.nodes[leaf] = self.graph.get_attr(name)
+            self.nodes[leaf] = self._constant(leaf)
         return self.nodes[leaf]
 
-    def _note_call(self, func, args, kwargs, result):
-        if func is _aten.permute.default and self._undoes(args, result):
-            return
+    def note(self, tensor, node, is_made=False):
+        """Note which node a tensor comes from, and whether it is made of numbers alone."""
+        self.nodes[tensor], node.meta["shape"] = node, tensor.shape
+        if is_made and tensor.nbytes <= MOST_BYTES_MADE:
+            self.made[node] = tensor
+
+    def make_constants(self):
+        """Put what is made of numbers alone in the graph as it is: it need not be made again at each call."""
+        for node, tensor in self.made.items():
+            if tensor not in self.varying:
+                with self.graph.inserting_before(node):
+                    constant = self._constant(tensor)
+                node.replace_all_uses_with(constant)
+
+    def _constant(self, tensor):
+        name = f"constant{len(self.constants)}"
+        self.constants[name] = tensor
+        node = self.graph.get_attr(name)
+        node.meta["shape"] = tensor.shape
+        return node
+
+    def _note_call(self, func, args, kwargs, result, given):
         nodes = optree.tree_map(self.node_of, (args, kwargs), none_is_leaf=True)
         node = self.graph.call_function(func, *nodes)
+        is_made = all(self.nodes[tensor] in self.made for tensor in given)
         if isinstance(result, torch.Tensor):
             if not any(result is arg for arg in args):  # what was changed in place keeps its name
-                self._note(result, node)
+                self.note(result, node, is_made)
         elif isinstance(result, (tuple, list)):
             for number, part in enumerate(result):
                 if isinstance(part, torch.Tensor) and part not in self.nodes:
-                    self._note(part, self.graph.call_function(operator.getitem, (node, number)))
+                    self.note(part, self.graph.call_function(operator.getitem, (node, number)), is_made)
 
-    def _note(self, tensor, node):
-        if node is not None:
-            self.nodes[tensor] = node
 
-    def _undoes(self, args, result):
-        # images change between the order of axes of their layers and that of torch
-        node, order = self.nodes.get(args[0]), args[1]
-        if node is None or node.target is not _aten.permute.default:
-            return False
-        source, before = node.args
-        if [before[axis] for axis in order] != list(range(len(order))):
-            return False
-        self._note(result, source)
-        return True
+MOST_BYTES_MADE = 2**20  # of a tensor that is kept instead of being made again
+_LOOKS_AT_SHAPES_ALONE = {_aten.zeros_like.default, _aten.ones_like.default, _aten.full_like.default}
 
 
 class _Varying:
@@ -333,7 +349,8 @@ class _VariablesAsTensors(TorchFunctionMode):
 
     def addresses(self):
         """Return the variables that were met, and where their values are."""
-        return [(variable, tensor.data_ptr()) for variable, tensor in self._tensors.values()]
+        pairs = self._tensors.values()
+        return [variable for variable, _ in pairs], [tensor.data_ptr() for _, tensor in pairs]
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         if func == _TRAINS:  # the tensor behind it does not say

@@ -58,9 +58,8 @@ def conv2d(x, kernel, /, *, strides, padding, dilation, groups, bias=None):
             f"{kernel.shape[2]}, got an image of {x.shape[-1]}"
         )
     image = _channels_second(x)
-    # The gradient kernels take no other order; without a gradient that of the images is faster.
-    as_images = kernel.shape[2] > 1 and not torch.is_grad_enabled()
-    order = torch.channels_last if as_images else torch.contiguous_format
+    # of one channel both orders are the same, and torch would take it for the other one
+    order = torch.channels_last if kernel.shape[2] > 1 else torch.contiguous_format
     weight = kernel.permute(3, 2, 0, 1).contiguous(memory_format=order)
     before, after = _padding(image, weight.shape[2:], strides, dilation, padding)
     if before != after:

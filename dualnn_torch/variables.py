@@ -17,6 +17,8 @@ class Variable(torch.nn.Parameter):
             a floating-point one.
         dtype: the data type; None keeps the value's.
         name: a name for people to read.
+        outputs_first: whether memory may have the last axis before the others, as a backend's kernels may
+            like it; it changes no value. torch's do, TensorFlow's do not.
 
     Raises:
         ValueError: ``trainable=True`` with a dtype that has no gradient.
@@ -28,16 +30,20 @@ class Variable(torch.nn.Parameter):
     (True, True, [2.0, 4.0])
     """
 
-    def __new__(cls, value, trainable=None, dtype=None, name=None):  # noqa: D102 (the class's docstring has it)
+    def __new__(  # noqa: D102 (the class's docstring has it)
+        cls, value, trainable=None, dtype=None, name=None, outputs_first=False
+    ):
         data = asarray(value, dtype=dtype, copy=True).detach()
+        if outputs_first:
+            data = data.movedim(-1, 0).contiguous().movedim(0, -1)
         variable = super().__new__(cls, data, _is_trainable(data, trainable))
-        variable._name = name
+        variable._name, variable.outputs_first = name, outputs_first
         return variable
 
     def __deepcopy__(self, memo):
-        """Copy the values and the name."""
+        """Copy the values, the name and the order in memory."""
         copy = super().__deepcopy__(memo)
-        copy._name = self._name
+        copy._name, copy.outputs_first = self._name, self.outputs_first
         return copy
 
     @property

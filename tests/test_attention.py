@@ -92,11 +92,13 @@ def test_self_attention_like_keras(backend, arguments):
     theirs.set_weights(weights)
     ours.set_weights(weights)
     expected = np.asarray(theirs(QUERY, QUERY))
-    calls = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ours.query, "call", calls.append, raising=True)
-        close(ours.nn.to_numpy(ours(x, x)), expected)
-    assert calls == []  # one product for all three projections
+    close(ours.nn.to_numpy(ours(x, x)), expected)
+    if ours.value_dim == ours.key_dim:
+        calls = []
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(ours.query, "call", calls.append, raising=True)
+            close(ours.nn.to_numpy(ours(x, x)), expected)
+        assert calls == []  # one product for all three projections
     close(ours.nn.to_numpy(ours(x, ours.nn.asarray(QUERY))), expected)
 
 

@@ -422,3 +422,21 @@ def test_get():
 def test_wrong_arguments(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW", "RMSprop"])
+def test_same_bits_however_the_numbers_lie_in_memory(nn, name):
+    """A kernel that goes from one end of memory to the other must not take one number for another."""
+    shape, ends = (3, 2, 2, 4), []
+    start, gradients = RNG.normal(size=shape), RNG.normal(size=(6, *shape))
+    for outputs_first, interrupted in itertools.product([False, True], [False, True]):
+        w = nn.Variable(start.astype(np.float32), outputs_first=outputs_first)
+        optimizer = getattr(optimizers, name)()
+        for number, gradient in enumerate(gradients):
+            if interrupted and number == 3:  # its slots come from a file
+                state = [{key: nn.asarray(nn.to_numpy(x).copy("C")) for key, x in optimizer.slots[0].items()}]
+                optimizer.slots = state
+            optimizer.apply([nn.asarray(gradient.astype(np.float32))], [w])
+        ends.append(nn.to_numpy(w))
+    for end in ends[1:]:
+        np.testing.assert_array_equal(end, ends[0])

@@ -16,6 +16,8 @@ ONLY_ONE_HAS = {
     "complex_functions.py",  # most of its functions of complex numbers are wrong at infinities
     "fused_updates.py",  # TensorFlow has no kernel that updates several variables: ONLY_TORCH_FUSES
     "graphs.py",  # tf.function does for TensorFlow what this does for torch: traces, and calls without Python
+    "rewriting.py",  # as TensorFlow's own optimizer of graphs does
+    "memory.py",  # TensorFlow frees larger blocks by itself while it is imported
     "lstm_in_graphs.py",  # torch's LSTM keeps what a gradient in a graph needs only while torch records
 }
 ONLY_TORCH_FUSES = {

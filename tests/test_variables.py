@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import copy
+import pickle
 
 import numpy as np
 import pytest
 
 import dualnn as dn
+from dualnn import moving
+from dualnn.layers import tree
+from dualnn.sklearn.pickling import portable
 
 
 def _other(nn):
@@ -86,6 +90,43 @@ def test_deepcopy(nn):
         assert twin.trainable is trainable
         assert twin.name == w.name
         assert nn.to_numpy(twin).tolist() == [1.0, 2.0]
+
+
+SHAPES = [(3,), (4, 3), (3, 3, 2, 5), (1, 3, 1, 2)]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_memory_with_the_last_axis_first(nn, shape):
+    values = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+    w = nn.Variable(values, outputs_first=True)
+    pickled = pickle.loads(pickle.dumps(portable({"w": w})))["w"]
+    # a copy of a variable of TensorFlow does not know it any more, which costs torch time and no more
+    copied = copy.deepcopy(w) if nn.name == "torch" else w
+    for variable in (w, copied, pickled, nn.Variable(values, **moving.about(w))):
+        assert variable.outputs_first
+        np.testing.assert_array_equal(nn.to_numpy(variable), values)
+        if nn.name == "torch":
+            assert variable.movedim(-1, 0).is_contiguous()
+    nn.assign(w, -values)
+    np.testing.assert_array_equal(nn.to_numpy(nn.value(w) * 2), -2 * values)
+
+
+def test_kernels_lie_as_the_layers_of_torch_have_them():
+    pytest.importorskip("torch")
+    model = dn.Sequential(
+        [
+            dn.layers.Conv2D(4, 3),
+            dn.layers.Reshape((4, -1)),
+            dn.layers.LSTM(6),
+            dn.layers.Dense(3),
+        ]
+    )
+    model.build((None, 5, 6, 2))
+    there = model.on("tensorflow").on("torch")  # TensorFlow has one order only, and knows of the other
+    for one in (model.on("torch"), there):
+        for slot in tree.slots(one):
+            if slot.path.endswith("kernel"):
+                assert slot.variable.movedim(-1, 0).is_contiguous(), slot.path
 
 
 def test_assign(nn):

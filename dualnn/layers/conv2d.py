@@ -84,6 +84,7 @@ class Conv2D(Layer):
             self.kernel_initializer,
             regularizer=self.kernel_regularizer,
             name="kernel",
+            outputs_first=True,
         )
         self.bias = None
         if self.use_bias:

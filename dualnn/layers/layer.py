@@ -135,6 +135,7 @@ class Layer(Configured, tree.Node):
         trainable: bool = True,
         regularizer: Any = None,
         name: str | None = None,
+        outputs_first: bool = False,
     ) -> Any:
         """Make a variable of this layer; call it in `build` and keep it as an attribute.
 
@@ -148,6 +149,8 @@ class Layer(Configured, tree.Node):
             trainable: whether training changes it by gradient.
             regularizer: a name or a function whose value is added to the loss.
             name: says which of the layer's weights it is; by default its number.
+            outputs_first: whether memory may have the last axis before the others, as kernels of some
+                backends like it; it changes no value.
 
         Returns:
             The backend's native variable.
@@ -171,17 +174,22 @@ class Layer(Configured, tree.Node):
             value = np.asarray(value, order="C")
         else:
             value = call.stored.place_for(shape, call.path(self))
-        variable = self.add_variable(value, dtype=dtype or self._place.dtype, trainable=trainable, name=name)
+        variable = self.add_variable(value, dtype or self._place.dtype, trainable, name, outputs_first)
         self._pending.append((variable, regularizers.get(regularizer)))
         return variable
 
     def add_variable(
-        self, value: Any, dtype: str | None = None, trainable: bool = False, name: str | None = None
+        self,
+        value: Any,
+        dtype: str | None = None,
+        trainable: bool = False,
+        name: str | None = None,
+        outputs_first: bool = False,
     ) -> Any:
         """Make a variable with a given value: a counter, a table; keep it as an attribute."""
         nn, place = self.nn, self._require_place()
         tensor = nn.asarray(value, dtype=dtype, device=place.device)
-        return nn.Variable(tensor, trainable=trainable, name=name)
+        return nn.Variable(tensor, trainable=trainable, name=name, outputs_first=outputs_first)
 
     def add_loss(self, value: Tensor) -> None:
         """Add a scalar to the loss of the model that is being called; call it in `call`."""

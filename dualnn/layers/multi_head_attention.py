@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from dualnn.fast_paths import fast_path
@@ -139,22 +139,19 @@ class MultiHeadAttention(Layer):
         """Return (batch, queries, output_shape), for the query's shape."""
         return (*input_shape[:-1], input_shape[-1] if self.output_width is None else self.output_width)
 
-    def _projected(self, query: Tensor, key: Tensor, value: Tensor) -> list[Tensor]:
+    def _projected(self, query: Tensor, key: Tensor, value: Tensor) -> Sequence[Tensor]:
         layers = self.query, self.key, self.value
         is_usual = all(type(layer) is _Projection and layer.built for layer in layers)
-        if not (query is key is value and is_usual) or context.is_observed():
+        is_one = query is key is value and self.value_dim == self.key_dim
+        if not (is_one and is_usual) or context.is_observed():
             return [layer(x) for layer, x in zip(layers, (query, key, value), strict=True)]
-        # of itself a sequence is projected by one product, of which each layer has some columns
+        # of itself a sequence is projected by one product, as if by one layer with the heads of all three
         nn = self.nn
-        kernels, biases = zip(*(layer.matrix() for layer in layers), strict=True)
-        bias = None if biases[0] is None else nn.concat(biases)
         batch, steps, features = nn.shape(query)
-        columns = nn.linear(nn.reshape(query, (-1, features)), nn.concat(kernels, axis=-1), bias)
-        ends = list(itertools.accumulate(math.prod(layer.target) for layer in layers))
-        return [
-            nn.reshape(columns[:, start:end], (batch, steps, *layer.target))
-            for layer, start, end in zip(layers, [0, *ends], ends, strict=False)
-        ]
+        kernels, biases = zip(*(layer.matrix(features) for layer in layers), strict=True)
+        bias = None if biases[0] is None else nn.concat(biases)
+        y = nn.linear(nn.reshape(query, (-1, features)), nn.concat(kernels, axis=1), bias)
+        return nn.split(nn.reshape(y, (batch, steps, -1, self.key_dim)), len(layers), axis=2)
 
     def _mask(
         self, query: Tensor | None, value: Tensor | None, key: Tensor | None, attention: Tensor | None
@@ -238,11 +235,12 @@ class _Projection(Layer):
         """Map (batch, steps, *source) to (batch, steps, *target)."""
         nn = self.nn
         batch, steps, *sizes = nn.shape(x)
-        y = nn.linear(nn.reshape(x, (-1, math.prod(sizes))), *self.matrix())
+        features = math.prod(sizes)
+        y = nn.linear(nn.reshape(x, (-1, features)), *self.matrix(features))
         return nn.reshape(y, (batch, steps, *self.target))
 
-    def matrix(self) -> tuple[Tensor, Tensor | None]:
-        """Return kernel and bias as a matrix and a vector."""
-        nn, columns = self.nn, math.prod(self.target)
-        kernel = nn.reshape(self.kernel, (-1, columns))
-        return kernel, None if self.bias is None else nn.reshape(self.bias, (columns,))
+    def matrix(self, features: int) -> tuple[Tensor, Tensor | None]:
+        """Return the kernel as a matrix with so many rows, and the bias as a vector."""
+        nn = self.nn
+        bias = None if self.bias is None else nn.reshape(self.bias, (-1,))
+        return nn.reshape(self.kernel, (features, -1)), bias

@@ -73,13 +73,18 @@ class ProjectedRecurrent(Recurrent):
         InputSpec(ndim=3).check(self.name, input_shape)
         features, columns = input_shape[-1], self.gates * self.units
         self.kernel = self.add_weight(
-            (features, columns), self.kernel_initializer, regularizer=self.kernel_regularizer, name="kernel"
+            (features, columns),
+            self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+            name="kernel",
+            outputs_first=True,
         )
         self.recurrent_kernel = self.add_weight(
             (self.units, columns),
             self.recurrent_initializer,
             regularizer=self.recurrent_regularizer,
             name="recurrent_kernel",
+            outputs_first=True,
         )
         self.bias = None
         if self.use_bias:

@@ -11,6 +11,7 @@ import numpy as np
 from dualnn.defaults import FLOATING
 from dualnn.layers import tree
 from dualnn.models.model import Model
+from dualnn.moving import about
 from dualnn.names import unknown
 from dualnn.place import Place
 from dualnn.protocol import Backend, Tensor
@@ -137,7 +138,7 @@ def _assign(model: Model, variables: Mapping[str, Array], fixed: list[Any]) -> N
     for slot in slots:
         trains = slot.path not in fixed
         if trains != getattr(slot.variable, "trainable", True):
-            slot.put(nn.Variable(nn.stop_gradient(slot.variable), trainable=trains, name=slot.variable.name))
+            slot.put(nn.Variable(slot.variable, **{**about(slot.variable), "trainable": trains}))
             tree.changed()
         nn.assign(slot.get(), variables[slot.path])
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy.typing as npt
 
 from dualnn import backends
-from dualnn.moving import tensors
+from dualnn.moving import about, tensors
 from dualnn.protocol import Tensor
 
 
@@ -39,9 +39,7 @@ class _Portable:
 
     def __reduce__(self) -> tuple[Callable[..., Tensor], tuple[Any, ...]]:
         tensor, nn = self._tensor, backends.namespace(self._tensor)
-        variable = (
-            {"trainable": bool(tensor.trainable), "name": tensor.name} if nn.is_variable(tensor) else None
-        )
+        variable = about(tensor) if nn.is_variable(tensor) else None
         return _native, (
             nn.name,
             nn.device(tensor),

@@ -1,0 +1,96 @@
+"""Rewriting graphs of ATen operations: the same bits in fewer calls and less memory."""
+
+from __future__ import annotations
+
+import operator
+
+import torch
+
+_aten = torch.ops.aten
+
+
+def rewrite(graph):
+    """Change a graph whose nodes have the shapes of their tensors in ``node.meta["shape"]``."""
+    for node in graph.nodes:
+        _rearrange_after(graph, node)
+        _rearrange_once(node)
+    if not any(node.op == "call_function" and _changes_something(node.target) for node in graph.nodes):
+        for node in graph.nodes:
+            _take_what_was_stacked(node)
+    graph.eliminate_dead_code()
+    for node in graph.nodes:
+        _write_over_what_was_read(node)
+
+
+_ELEMENTWISE = {_aten.relu.default}
+_REARRANGES = {_aten.permute.default, _aten.view.default}
+_SAME_ELEMENTS = {
+    *_REARRANGES,
+    *(_aten._unsafe_view.default, _aten.t.default, _aten.transpose.int, _aten.unsqueeze.default),
+}
+_IN_PLACE = {_aten.relu.default: _aten.relu_.default}
+
+
+def _rearrange_after(graph, node):
+    """Do what is the same for each element before axes are rearranged: the next layer may put them back."""
+    if node.target not in _ELEMENTWISE or node.args[0].target not in _REARRANGES:
+        return
+    rearranged = node.args[0]
+    if len(rearranged.users) > 1:
+        return
+    source, how = rearranged.args
+    with graph.inserting_before(node):
+        done = graph.call_function(node.target, (source, *node.args[1:]))
+    done.meta["shape"] = source.meta["shape"]
+    node.target, node.args = rearranged.target, (done, how)
+    graph.erase_node(rearranged)
+
+
+def _rearrange_once(node):
+    """Put two rearrangements of axes in one, or in none if the second undoes the first."""
+    if node.target not in _REARRANGES:
+        return
+    before, how = node.args
+    if before.target is node.target:
+        source, first = before.args
+        if node.target is _aten.permute.default:
+            how = [first[axis] for axis in how]
+        node.args = source, how
+    source, how = node.args
+    if node.target is _aten.permute.default:
+        is_nothing = [axis % len(how) for axis in how] == list(range(len(how)))
+    else:
+        is_nothing = source.meta["shape"] == node.meta["shape"]
+    if is_nothing:
+        node.replace_all_uses_with(source)
+
+
+def _take_what_was_stacked(node):
+    """Take a tensor itself where it was stacked with others, and then selected again."""
+    if node.target is _aten.select.int and node.args[0].target is _aten.stack.default:
+        stacked, axis, number = node.args
+        parts, *along = stacked.args
+        if axis == (along[0] if along else 0) and number < len(parts):
+            node.replace_all_uses_with(parts[number])
+
+
+def _write_over_what_was_read(node):
+    """Put a result where its only input was, if nobody else reads that: new memory takes longer to get."""
+    if node.target in _IN_PLACE and _is_of_the_graph_alone(node.args[0]):
+        node.target = _IN_PLACE[node.target]
+
+
+def _is_of_the_graph_alone(node):
+    while len(node.users) == 1 and node.target in _SAME_ELEMENTS:
+        node = node.args[0]
+    if len(node.users) > 1 or node.op != "call_function":
+        return False
+    number = 0
+    if node.target is operator.getitem:
+        node, number = node.args
+    results = node.target._schema.returns
+    return len(results) > number and results[number].alias_info is None
+
+
+def _changes_something(target):
+    return target is not operator.getitem and target._schema.is_mutable

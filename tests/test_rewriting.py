@@ -1,0 +1,136 @@
+"""Graphs of torch's operations do the same after they were rewritten, in fewer operations."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import dualnn as dn
+
+torch = pytest.importorskip("torch")
+from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
+
+RNG = np.random.default_rng(0)
+
+
+class Operations(TorchDispatchMode):
+    """Notes the names of the operations that run."""
+
+    def __init__(self):
+        super().__init__()
+        self.names = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.names.append(func.overloadpacket.__name__)
+        return func(*args, **(kwargs or {}))
+
+
+def compiled(fun, x):
+    """`fun` as a graph, and the names of the operations that a call of the graph takes."""
+    graph = dn.backend("torch").compile(fun)
+    graph(x)
+    with Operations() as operations:
+        graph(x)
+    assert graph.runs_as == "graph"
+    return graph, operations.names
+
+
+def tensor(*shape):
+    return torch.from_numpy(RNG.normal(size=shape).astype(np.float32))
+
+
+STEPS = {
+    "turn": lambda x: x.permute(1, 2, 0),
+    "turn back": lambda x: x.permute(2, 0, 1),
+    "swap": lambda x: x.transpose(0, 1),
+    "flatten": lambda x: x.reshape(x.shape[0], -1, 1),
+    "unflatten": lambda x: x.reshape(2, -1, 2),
+    "relu": torch.relu,
+    "relu and what it was": lambda x: torch.relu(x) + x,
+    "relu of a part": lambda x: torch.cat([torch.relu(x[:1]), x[1:]]),
+    "in place": lambda x: (x * 1.0).add_(0.5).relu_(),
+    "add what is made": lambda x: x + torch.arange(x.shape[0], dtype=x.dtype).reshape(-1, 1, 1),
+    "add what was zeros": lambda x: torch.zeros_like(x).add_(x).sub_(0.25),
+    "stack and select": lambda x: torch.stack([x, x - 1.0], 1)[:, 1],
+    "change what is selected": lambda x: torch.stack([x, x - 1.0])[0].mul_(2.0),
+}
+
+
+@given(st.lists(st.sampled_from(sorted(STEPS)), min_size=1, max_size=7))
+def test_same_bits(names):
+    def fun(x):
+        kept = []
+        for name in names:
+            x = STEPS[name](x)
+            kept.append(x)
+        return x, kept[len(kept) // 2]
+
+    graph = dn.backend("torch").compile(fun)
+    for _ in range(3):
+        x = tensor(2, 4, 6)
+        before = x.clone()
+        for found, expected in zip(graph(x), fun(before.clone()), strict=True):
+            assert torch.equal(found, expected)
+        assert torch.equal(x, before)
+    assert graph.runs_as == "graph"
+
+
+def test_axes_are_not_turned_between_layers_of_images():
+    model = dn.Sequential(
+        [
+            dn.layers.Conv2D(4, 3),
+            dn.layers.BatchNormalization(),
+            dn.layers.Activation("relu"),
+            dn.layers.MaxPooling2D(),
+        ]
+    ).on("torch")
+    x = tensor(2, 8, 8, 3)
+    model(x)
+    _, names = compiled(lambda x: model(x, training=False), x)
+    assert names.count("permute") == 2  # at the beginning and at the end
+    assert "relu_" in names
+
+
+def test_what_is_made_of_numbers_is_made_once_and_what_is_given_away_each_time():
+    def fun(x):
+        given = torch.zeros(3)
+        part = given[:2]
+        return x + torch.ones(3), given, part + 1.0
+
+    graph, names = compiled(fun, tensor(3))
+    assert "ones" not in names
+    for _ in range(2):
+        _, given, other = graph(tensor(3))
+        assert given.tolist() == [0.0, 0.0, 0.0]
+        assert other.tolist() == [1.0, 1.0]
+        given.add_(7.0)
+
+
+def test_a_recurrent_layer_makes_no_states_anew():
+    model = dn.Sequential([dn.layers.LSTM(3)]).on("torch")
+    x = tensor(1, 4, 2)
+    model(x)
+    _, names = compiled(lambda x: model(x, training=False), x)
+    assert not {"zeros", "zeros_like", "stack"} & set(names)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it is about glibc")
+def test_freed_memory_is_kept():
+    """Memory that is asked for and freed over and over is got from the system once."""
+    program = (
+        "import resource, torch\n"
+        "from dualnn_torch.memory import keep_freed_memory\n"
+        "keep_freed_memory()\n"
+        "def step(): blocks = [torch.ones(2**20) for _ in range(6)]; blocks.clear()\n"
+        "for _ in range(5): step()\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "for _ in range(20): step()\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)\n"
+    )
+    faults = int(subprocess.check_output([sys.executable, "-c", program], text=True))
+    assert faults <= 6 * 1024  # the pages of one step; without the call it may be those of all twenty
