@@ -139,6 +139,23 @@ class Optimizer(Configured):
         now = {"learning_rate": encode(self._learning_rate)} if "learning_rate" in config else {}
         return config | now
 
+    @staticmethod
+    def laid_out(nn: Backend, variables: Sequence[Any], slots: Sequence[Slots]) -> list[Slots]:
+        """Return slots that have come from elsewhere as they lie in memory beside these variables.
+
+        A kernel that goes through all of them at once wants the same order of axes, which no file has.
+        """
+
+        def like(variable: Any, slot: Tensor) -> Tensor:
+            if not getattr(variable, "outputs_first", False):
+                return slot
+            return nn.value(nn.Variable(slot, trainable=False, outputs_first=True))
+
+        return [
+            {name: like(variable, slot) for name, slot in state.items()}
+            for variable, state in zip(variables, slots, strict=True)
+        ]
+
     # ------------------------------------------------------------------ the pure part
 
     def init(self, nn: Backend, variables: Sequence[Tensor]) -> list[Slots]:
@@ -335,7 +352,7 @@ class Optimizer(Configured):
             self.slots = self.init(nn, variables)
         if not self._were_known(variables):
             self._require_known(nn, variables, self.slots)
-            self.slots = laid_out(nn, variables, self.slots)
+            self.slots = self.laid_out(nn, variables, self.slots)
         values = [nn.value(variable) for variable in variables]
         gradients = [None if gradient is None else nn.stop_gradient(gradient) for gradient in gradients]
         scalars = self.scalars_of(self.iterations)
@@ -399,23 +416,6 @@ class Optimizer(Configured):
 
 def _chosen(nn: Backend, condition: Tensor, after: Tensor, before: Tensor) -> Tensor:
     return before if after is before else nn.where(condition, after, before)
-
-
-def laid_out(nn: Backend, variables: Sequence[Any], slots: Sequence[Slots]) -> list[Slots]:
-    """Return slots that have come from elsewhere as they lie in memory beside these variables.
-
-    A kernel that goes through all of them at once wants the same order of axes, which no file has.
-    """
-
-    def like(variable: Any, slot: Tensor) -> Tensor:
-        if not getattr(variable, "outputs_first", False):
-            return slot
-        return nn.value(nn.Variable(slot, trainable=False, outputs_first=True))
-
-    return [
-        {name: like(variable, slot) for name, slot in state.items()}
-        for variable, state in zip(variables, slots, strict=True)
-    ]
 
 
 class SGD(Optimizer):

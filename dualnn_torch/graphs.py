@@ -54,14 +54,16 @@ def record(fun, tensors):
         run = _calls(recorder.graph, recorder.constants)
     except (SyntaxError, NameError) as error:  # an argument that is neither tensor nor plain Python
         return results, None, str(error)
-    run.variables = variables.addresses()
+    run.variables, run.checked = variables.addresses(), Variable.changes_of_memory
     return results, run, None
 
 
 def is_outdated(run):
     """Return whether a variable that the graph takes has got other memory, by ``p.data = ...``."""
-    variables, addresses = getattr(run, "variables", ((), []))
-    return [variable.data_ptr() for variable in variables] != addresses
+    if getattr(run, "checked", None) in (None, Variable.changes_of_memory):
+        return False
+    run.checked = Variable.changes_of_memory
+    return any(variable.data_ptr() != address for variable, address in run.variables)
 
 
 def holds_gradients():
@@ -349,8 +351,7 @@ class _VariablesAsTensors(TorchFunctionMode):
 
     def addresses(self):
         """Return the variables that were met, and where their values are."""
-        pairs = self._tensors.values()
-        return [variable for variable, _ in pairs], [tensor.data_ptr() for _, tensor in pairs]
+        return [(variable, tensor.data_ptr()) for variable, tensor in self._tensors.values()]
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         if func == _TRAINS:  # the tensor behind it does not say

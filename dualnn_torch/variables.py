@@ -7,6 +7,8 @@ import torch
 from dualnn.backends import owner
 from dualnn_torch.creation_functions import asarray
 
+_data = torch.Tensor.data
+
 
 class Variable(torch.nn.Parameter):
     """A native variable: a `torch.nn.Parameter` with a name.
@@ -30,6 +32,8 @@ class Variable(torch.nn.Parameter):
     (True, True, [2.0, 4.0])
     """
 
+    changes_of_memory = 0  # of all variables together: graphs take for granted where the values are
+
     def __new__(  # noqa: D102 (the class's docstring has it)
         cls, value, trainable=None, dtype=None, name=None, outputs_first=False
     ):
@@ -45,6 +49,16 @@ class Variable(torch.nn.Parameter):
         copy = super().__deepcopy__(memo)
         copy._name, copy.outputs_first = self._name, self.outputs_first
         return copy
+
+    @property
+    def data(self):
+        """The values as a tensor without a gradient; setting it gives the variable other memory."""
+        return _data.__get__(self)
+
+    @data.setter
+    def data(self, tensor):
+        _data.__set__(self, tensor)
+        Variable.changes_of_memory += 1
 
     @property
     def trainable(self):

@@ -18,7 +18,7 @@ from dualnn.callbacks import Callback, History
 from dualnn.fast_paths import fast_path
 from dualnn.layers import tree
 from dualnn.layers.layer import without_batch
-from dualnn.optimizers import Optimizer, laid_out
+from dualnn.optimizers import Optimizer
 from dualnn.place import Place
 from dualnn.protocol import Engine, Tensor
 from dualnn.seeds import Seed
@@ -459,7 +459,7 @@ class Trainer:
                 else optimizer.init(nn, [slot.variable])[0]
                 for slot in trainable
             ]
-            optimizer.slots = laid_out(nn, [slot.variable for slot in trainable], found)
+            optimizer.slots = optimizer.laid_out(nn, [slot.variable for slot in trainable], found)
         optimizer.slot_paths = paths
         self._fitting = tree.version(self.model), optimizer.slots
         return optimizer.slots
