@@ -107,7 +107,7 @@ class _Recorder(TorchDispatchMode):
             self.refuse("it calls a higher-order operator")
             return result
         given = [] if func in _LOOKS_AT_SHAPES_ALONE else _tensors_in((args, kwargs))
-        self.varying.update(_written_to(func, args) if given else ())
+        self.varying.update(_written_to(func, args, kwargs) if given else ())
         if any(tensor in self.varying for tensor in given) or torch.Tag.nondeterministic_seeded in func.tags:
             if torch.Tag.data_dependent_output in func.tags:
                 self.refuse(f"it looks at the values of a tensor ({func})")
@@ -208,12 +208,13 @@ def _tensors_in(tree):
     return [leaf for leaf in optree.tree_leaves(tree) if isinstance(leaf, torch.Tensor)]
 
 
-def _written_to(func, args):
+def _written_to(func, args, kwargs):
     """Return the tensors that an operation changes in place: a counter of somebody's, for example."""
     if not func._schema.is_mutable:
         return []
-    written = zip(func._schema.arguments, args, strict=False)
-    return _tensors_in([arg for about, arg in written if about.alias_info and about.alias_info.is_write])
+    parameters = func._schema.arguments
+    pairs = [*zip(parameters, args, strict=False), *((one, kwargs.get(one.name)) for one in parameters)]
+    return _tensors_in([arg for about, arg in pairs if about.alias_info and about.alias_info.is_write])
 
 
 SIZES_FROM_VALUES = "the size of a tensor depends on the values of another"

@@ -58,9 +58,7 @@ def conv2d(x, kernel, /, *, strides, padding, dilation, groups, bias=None):
             f"{kernel.shape[2]}, got an image of {x.shape[-1]}"
         )
     image = _channels_second(x)
-    # of one channel both orders are the same, and torch would take it for the other one
-    order = torch.channels_last if kernel.shape[2] > 1 else torch.contiguous_format
-    weight = kernel.permute(3, 2, 0, 1).contiguous(memory_format=order)
+    weight = kernel.permute(3, 2, 0, 1).contiguous(memory_format=_order_of_kernel(x, kernel))
     before, after = _padding(image, weight.shape[2:], strides, dilation, padding)
     if before != after:
         image, before = _pad(image, before, after, 0.0), 0
@@ -262,6 +260,15 @@ def _channels_second(x):
 
 def _channels_last(x):
     return x.permute(0, 2, 3, 1)
+
+
+def _order_of_kernel(x, kernel):
+    if kernel.shape[2] == 1:  # both orders are the same, and torch would take it for the other one
+        return torch.contiguous_format
+    # Where oneDNN does not compute, of one small image and of other dtypes, gradients have one order only.
+    if torch.is_grad_enabled() and (x.dtype != torch.float32 or x.shape[0] == 1):
+        return torch.contiguous_format
+    return torch.channels_last
 
 
 _MANY = 40_000  # elements, of which one kernel takes longer than a few that are simpler

@@ -70,7 +70,8 @@ def _take_what_was_stacked(node):
     if node.target is _aten.select.int and node.args[0].target is _aten.stack.default:
         stacked, axis, number = node.args
         parts, *along = stacked.args
-        if axis == (along[0] if along else 0) and number < len(parts):
+        is_there = axis == (along[0] if along else 0) and number < len(parts)
+        if is_there and _is_of_the_graph_alone(parts[number]):
             node.replace_all_uses_with(parts[number])
 
 
@@ -83,13 +84,14 @@ def _write_over_what_was_read(node):
 def _is_of_the_graph_alone(node):
     while len(node.users) == 1 and node.target in _SAME_ELEMENTS:
         node = node.args[0]
-    if len(node.users) > 1 or node.op != "call_function":
-        return False
-    number = 0
+    return len(node.users) == 1 and node.op == "call_function" and _makes_new(node)
+
+
+def _makes_new(node):
+    """Return whether all results of an operation have memory of their own."""
     if node.target is operator.getitem:
-        node, number = node.args
-    results = node.target._schema.returns
-    return len(results) > number and results[number].alias_info is None
+        node = node.args[0]
+    return all(result.alias_info is None for result in node.target._schema.returns)
 
 
 def _changes_something(target):

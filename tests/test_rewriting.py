@@ -111,6 +111,27 @@ def test_what_is_made_of_numbers_is_made_once_and_what_is_given_away_each_time()
         given.add_(7.0)
 
 
+def test_what_is_selected_and_given_away_is_a_copy():
+    graph, _ = compiled(lambda x: torch.stack([x, x + 1.0])[0], tensor(3))
+    x = tensor(3)
+    graph(x).add_(7.0)
+    assert torch.equal(graph(x), x)
+
+
+def test_what_was_made_is_not_what_it_is_overwritten_with():
+    def fun(x):
+        made = torch.zeros(3)
+        before = x + made
+        torch.add(torch.ones(3), torch.ones(3), out=made)
+        return before, x + made
+
+    graph, _ = compiled(fun, tensor(3))
+    x = tensor(3)
+    before, after = graph(x)
+    assert torch.equal(before, x)
+    assert torch.equal(after, x + 2.0)
+
+
 def test_a_recurrent_layer_makes_no_states_anew():
     model = dn.Sequential([dn.layers.LSTM(3)]).on("torch")
     x = tensor(1, 4, 2)
