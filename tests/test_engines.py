@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 import dualnn as dn
+from dualnn.protocol import Work
+from dualnn.training.engines import work_of
 from dualnn.training.prediction import samples_are_independent
 
 L = dn.layers
@@ -396,6 +398,38 @@ class Counted(L.Conv2D):
     def call(self, x):
         self.sizes.append(len(x))
         return super().call(x)
+
+
+def test_the_work_of_recurrent_layers_is_counted_for_each_step():
+    model = dn.Sequential([L.Bidirectional(L.LSTM(3, return_sequences=True)), L.GRU(2), L.Dense(5)])
+    model.build((None, 7, 4))
+    work = work_of(model, batch_size=10)
+    each_step = 2 * (4 + 3) * 12 + (6 + 2) * 6
+    assert work.multiply_adds == 10 * (7 * each_step + 2 * 5)
+    assert work.sequence == 7
+    unknown = dn.Sequential([L.LSTM(3)])
+    unknown.build((None, None, 4))
+    assert work_of(unknown, batch_size=10).sequence is None
+
+
+@pytest.mark.parametrize(("sequence", "jit"), [(64, True), (65, False), (None, False)])
+def test_long_recurrences_are_not_predicted_by_the_loops_of_xla(sequence, jit):
+    nn = pytest.importorskip("dualnn_tf")
+    work = Work(165_000_000, frozenset({"dense", "recurrence"}), trains=False, sequence=sequence)
+    assert nn.choose_engine(work, 1_000, None).jit is jit
+    assert not nn.choose_engine(work, 999, None).jit
+
+
+@pytest.mark.parametrize("samples", [1, 80])  # in a loop, and one step after the other
+@pytest.mark.parametrize("layer", ["LSTM", "GRU"])
+def test_recurrences_in_machine_code_predict_what_eager_ones_do(layer, samples):
+    x = RNG.normal(size=(samples, 9, 4)).astype("float32")
+    model = dn.Sequential([getattr(L, layer)(8)]).on("tensorflow")
+    model.compile(engine="eager")
+    expected = model.predict_on_batch(x)
+    model.compile(jit=True)
+    # nine steps of some dozen roundings each of numbers below 1, which the gates never enlarge
+    np.testing.assert_allclose(model.predict_on_batch(x), expected, rtol=0, atol=9 * 24 * 2**-24)
 
 
 def test_large_images_are_predicted_in_parts_where_samples_are_independent():

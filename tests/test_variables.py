@@ -118,7 +118,6 @@ def test_kernels_lie_as_the_layers_of_torch_have_them():
             dn.layers.Conv2D(4, 3),
             dn.layers.Reshape((4, -1)),
             dn.layers.LSTM(6),
-            dn.layers.Dense(3),
         ]
     )
     model.build((None, 5, 6, 2))

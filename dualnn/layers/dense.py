@@ -63,7 +63,6 @@ class Dense(Layer):
             self.kernel_initializer,
             regularizer=self.kernel_regularizer,
             name="kernel",
-            outputs_first=self.units < features,  # products go along the longer axis
         )
         self.bias = None
         if self.use_bias:
