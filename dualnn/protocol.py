@@ -48,8 +48,8 @@ class Work(NamedTuple):
     """How many numbers the largest output of a layer has for one sample, about."""
     trains: builtins.bool = True
     """Whether there are gradients and updates, or outputs only, for which somebody may wait."""
-    sequence: int | None = 0
-    """How many steps the longest recurrence takes; None if that is not known."""
+    sequence: int = 0
+    """How many steps the longest recurrence takes, of the sequences that the model was built on."""
 
 
 class Engine(NamedTuple):

@@ -36,7 +36,7 @@ def choose_engine(work, steps, jit, /):
     """
     if jit is None and not work.trains:
         most = min(JIT_WORK_PREDICTED.get(kind, 0) for kind in work.kinds)
-        if work.sequence is None or work.sequence > FEW:
+        if work.sequence > FEW:
             most = min(most, JIT_WORK_IN_A_LOOP)
         jit = steps is not None and steps >= JIT_BATCHES and work.multiply_adds <= most
     elif jit is None:

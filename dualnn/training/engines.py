@@ -79,14 +79,13 @@ def work_of(model: Model, batch_size: int, trains: bool = True) -> Work:
     >>> work_of(model, batch_size=10).multiply_adds
     120
     """
-    multiply_adds, kinds, layers, sample_size = 0, set(), 0, 0
-    sequences: list[int | None] = [0]
+    multiply_adds, kinds, layers, sample_size, sequence = 0, set(), 0, 0, 0
     for _, layer in tree.walk(model):
         shape = [n or 1 for n in layer._output_shape] if isinstance(layer._output_shape, tuple) else []
         positions = math.prod(shape[1:-1])
         if layer.kind_of_work == "recurrence" and layer.built:
-            sequences.append(_length(layer._input_shape))
-            positions = sequences[-1] or 1
+            positions = _steps(layer._input_shape)
+            sequence = max(sequence, positions)
         sample_size = max(sample_size, math.prod(shape[1:]))
         weights = [tuple(slot.variable.shape) for slot in tree.own_slots(layer)]
         size = sum(math.prod(shape) for shape in weights if len(shape) > 1)
@@ -94,12 +93,10 @@ def work_of(model: Model, batch_size: int, trains: bool = True) -> Work:
         layers += bool(weights)
         if size or layer.kind_of_work != "dense":
             kinds.add(layer.kind_of_work)
-    longest = None if None in sequences else max(filter(None, sequences), default=0)
-    return Work(multiply_adds, frozenset(kinds or {"dense"}), layers, sample_size, trains, longest)
+    return Work(multiply_adds, frozenset(kinds or {"dense"}), layers, sample_size, trains, sequence)
 
 
-def _length(shape: Any) -> int | None:
-    # of a sequence (batch, steps, features), or of the first of several inputs
-    while isinstance(shape, list):
+def _steps(shape: Any) -> int:
+    while isinstance(shape, list):  # a sequence, and the states that it begins with
         shape = shape[0]
-    return shape[1] if isinstance(shape, tuple) and len(shape) > 1 else None
+    return int(shape[1])
