@@ -5,16 +5,19 @@ from __future__ import annotations
 import operator
 
 import torch
+from torch._ops import OpOverload
 
 _aten = torch.ops.aten
 
 
 def rewrite(graph):
     """Change a graph whose nodes have the shapes of their tensors in ``node.meta["shape"]``."""
-    for node in graph.nodes:
-        _rearrange_after(graph, node)
-        _rearrange_once(node)
-    if not any(node.op == "call_function" and _changes_something(node.target) for node in graph.nodes):
+    called = [node.target for node in graph.nodes if isinstance(node.target, OpOverload)]
+    if not any(torch.Tag.inplace_view in target.tags for target in called):  # else shapes change in between
+        for node in graph.nodes:
+            _rearrange_after(graph, node)
+            _rearrange_once(node)
+    if not any(target._schema.is_mutable for target in called):
         for node in graph.nodes:
             _take_what_was_stacked(node)
     graph.eliminate_dead_code()
@@ -92,7 +95,3 @@ def _makes_new(node):
     if node.target is operator.getitem:
         node = node.args[0]
     return all(result.alias_info is None for result in node.target._schema.returns)
-
-
-def _changes_something(target):
-    return target is not operator.getitem and target._schema.is_mutable

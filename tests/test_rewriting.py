@@ -44,6 +44,12 @@ def tensor(*shape):
     return torch.from_numpy(RNG.normal(size=shape).astype(np.float32))
 
 
+def _turned_between_views(x):
+    flat = x.view(-1)
+    x.transpose_(0, 1)
+    return torch.relu(flat.view(x.shape)) + x
+
+
 STEPS = {
     "turn": lambda x: x.permute(1, 2, 0),
     "turn back": lambda x: x.permute(2, 0, 1),
@@ -56,6 +62,11 @@ STEPS = {
     "in place": lambda x: (x * 1.0).add_(0.5).relu_(),
     "add what is made": lambda x: x + torch.arange(x.shape[0], dtype=x.dtype).reshape(-1, 1, 1),
     "add what was zeros": lambda x: torch.zeros_like(x).add_(x).sub_(0.25),
+    "turned in place": lambda x: (x * 1.0).transpose_(0, 1),
+    "an axis more, in place": lambda x: (x * 1.0).unsqueeze_(0).view(x.shape),
+    "turned between two views": lambda x: _turned_between_views(
+        x.clone(memory_format=torch.contiguous_format)
+    ),
     "stack and select": lambda x: torch.stack([x, x - 1.0], 1)[:, 1],
     "change what is selected": lambda x: torch.stack([x, x - 1.0])[0].mul_(2.0),
 }
