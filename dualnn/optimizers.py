@@ -183,6 +183,21 @@ class Optimizer(Configured):
         steps = [self.scalars_of(step) for step in range(first, first + count)]
         return {name: [one[name] for one in steps] for name in steps[0]}
 
+    def settings_of_scalars(self) -> tuple[Any, ...] | None:
+        """Return all that `scalars_of_many` follows from beside its arguments; None if nobody knows.
+
+        While it is the same, scalars that were computed ahead are those of the moment.
+        """
+        return self._settings_with(Optimizer)
+
+    def _settings_with(self, cls: type[Optimizer]) -> tuple[Any, ...] | None:
+        """Return the settings of every optimizer if its scalars are computed as those of the class."""
+        rate = self.fixed_learning_rate
+        methods = type(self).scalars, type(self).scalars_of
+        if rate is None or methods != (cls.scalars, Optimizer.scalars_of):
+            return None
+        return rate, self.weight_decay, self.gradient_accumulation_steps
+
     def scalars(self, step: int) -> dict[str, float]:
         """Return all that depends on the number of updates done: the same keys for every number."""
         rate = self._rate(step)
@@ -531,13 +546,16 @@ class Adam(Optimizer):
 
     def scalars_of_many(self, first: int, count: int) -> dict[str, list[float]]:
         """Return what `scalars_of` does for so many steps, as `Optimizer.scalars_of_many` says."""
-        rate, decay = self.fixed_learning_rate, self.weight_decay
-        methods = type(self).scalars, type(self).scalars_of
-        is_own = methods != (Adam.scalars, Optimizer.scalars_of)
-        if is_own or rate is None or self.gradient_accumulation_steps is not None:
+        if self.settings_of_scalars() is None or self.gradient_accumulation_steps is not None:
             return super().scalars_of_many(first, count)
+        rate, decay = self.learning_rate, self.weight_decay
         decays = {} if decay is None else {"decay": [rate * decay] * count}
         return {"alpha": self._alphas(rate, first, count), **decays}
+
+    def settings_of_scalars(self) -> tuple[Any, ...] | None:
+        """Return what `Optimizer.settings_of_scalars` says, with those of the corrections of bias."""
+        settings = self._settings_with(Adam)
+        return None if settings is None else (*settings, self.beta_1, self.beta_2)
 
     def _alphas(self, rate: float, first: int, count: int) -> list[float]:
         beta_1, beta_2 = self.beta_1, self.beta_2

@@ -492,11 +492,11 @@ class FastPaths(Protocol):
     ) -> builtins.bool:
         """One step of `dualnn.optimizers.SGD` without momentum, likewise."""
 
-    def variable_in_loop(self, variable: Tensor, /) -> Any:
-        """What the carry of a loop made by `compile_loop` may hold in the place of the variable's value.
+    def variable_in_loop(self, x: Tensor, /) -> Any:
+        """What the carry of a loop made by `compile_loop` may hold for a variable's value, or for a tensor.
 
-        The loop then reads the variable itself before its first step, sets it after its last one, and returns
-        it in the carry.
+        It is the variable itself, or a new one with the tensor's value. The loop then reads the variable
+        before its first step, sets it after its last one, and returns it in the carry.
         """
 
     def all_finite(self, tensors: list[Tensor]) -> Tensor:

@@ -11,7 +11,7 @@ import tensorflow as tf
 from tensorflow.python.eager.record import could_possibly_record
 from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
 
-from dualnn_tf.variables import assign, value
+from dualnn_tf.variables import Variable, assign, is_variable, value
 
 
 def compile(fun, /, *, jit=False):
@@ -93,12 +93,13 @@ def compile_loop(body, /, *, jit=False, unroll=1):
     return _prepared(_over_variables(loop), compile_loop(body) if jit else _over_variables(in_python), jit)
 
 
-def variable_in_loop(variable, /):
+def variable_in_loop(x, /):
     """Return what a loop of `compile_loop` carries for a variable: itself, as the loop knows what to do.
 
-    A kernel of the loop reads and writes it, without the call from Python that each takes by itself.
+    A kernel of the loop reads and writes it, without the call from Python that each takes by itself. For a
+    tensor it is a new variable, whose memory the loop can use again: it need not copy what it is given.
     """
-    return variable
+    return x if is_variable(x) else Variable(x, trainable=False)
 
 
 def _over_variables(loop):
@@ -154,7 +155,7 @@ def _signature(leaf):
     # not `leaf.shape`, an object that takes longer to make of a new tensor than all else that is done with it
     kind = _native_class(type(leaf))
     if kind is tf.Tensor:
-        return leaf._shape_tuple(), leaf.dtype, leaf.device
+        return leaf._shape_tuple(), leaf._datatype_enum(), leaf.device
     if kind is tf.Variable:
         return kind, leaf.shape, leaf.dtype, leaf.device, leaf.trainable
     return _kind(leaf)
@@ -192,10 +193,11 @@ class _Programs:
             function = self._function(leaves, structure)
             return function.tree(function.compiled(*inputs), inputs)
         key = structure, *map(_signature, leaves)
-        if key not in self._found:
+        found = self._found.get(key)  # once: the key's hash takes microseconds
+        if found is None:
             function = self._function(leaves, structure)
-            self._found[key] = function, function.compiled.get_concrete_function(*inputs)
-        function, program = self._found[key]
+            found = self._found[key] = function, function.compiled.get_concrete_function(*inputs)
+        function, program = found
         tensors = [leaf.handle if _native_class(type(leaf)) is tf.Variable else leaf for leaf in inputs]
         return function.tree(program._call_flat(tensors, program.captured_inputs), inputs)
 

@@ -11,8 +11,10 @@ import pytest
 
 import dualnn as dn
 from dualnn.fast_paths import generic
+from dualnn.place import Place
 from dualnn.training.ahead import Ahead
 from dualnn.training.interrupts import held_back
+from dualnn.training.scalars import StepScalars
 
 
 def trained(backend, callbacks=(), engine="epoch", **settings):
@@ -85,6 +87,23 @@ def test_variables_in_a_loop_give_the_bits_of_their_values(backend):
     same(trained(backend), by_values)
 
 
+def test_slots_are_tensors_again_after_a_loop_has_carried_them(backend):
+    class Freeze(dn.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.layers[0].trainable = epoch % 2 == 1  # its slots wait meanwhile
+
+    model = trained(backend, [Freeze()])
+    optimizer, nn = model.optimizer, model.nn
+    slots = [*optimizer.slots, *optimizer.parked.values()]
+    assert not any(nn.is_variable(slot) for state in slots for slot in state.values())
+    with generic("variable_in_loop"):
+        by_values = trained(backend, [Freeze()])
+    same(model, by_values)
+    for state, other in zip(optimizer.slots, by_values.optimizer.slots, strict=True):
+        for name in state:
+            np.testing.assert_array_equal(nn.to_numpy(state[name]), nn.to_numpy(other[name]))
+
+
 def test_what_a_callback_changes_counts_in_the_next_epoch(backend):
     class Change(dn.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
@@ -129,6 +148,40 @@ def test_the_scalars_of_many_steps_are_those_of_each(name, rate, settings):
     assert [dict(zip(many, numbers, strict=True)) for numbers in zip(*many.values(), strict=True)] == [
         optimizer.scalars_of(step) for step in range(7, 107)
     ]
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW"])
+@pytest.mark.parametrize("setting", ["learning_rate", "weight_decay", "beta_2"])
+def test_scalars_made_ahead_count_until_a_setting_changes(nn, name, setting):
+    optimizer = getattr(dn.optimizers, name)(0.25, weight_decay=0.5)
+    if not hasattr(optimizer, setting):
+        pytest.skip(f"{name} has no {setting}")
+    scalars = StepScalars(optimizer, Place.of(nn.name))
+
+    def now(first, count):
+        many = optimizer.scalars_of_many(first, count)
+        return np.stack([many[name] for name in sorted(many)], axis=1).astype("float32")
+
+    scalars.make_ahead(5, 10)
+    assert scalars.of(5, 10) is scalars.of(5, 10)
+    for first, count in [(5, 10), (6, 10), (5, 9)]:
+        np.testing.assert_array_equal(nn.to_numpy(scalars.of(first, count)), now(first, count))
+    setattr(optimizer, setting, 0.125)
+    np.testing.assert_array_equal(nn.to_numpy(scalars.of(5, 10)), now(5, 10))
+
+
+def test_a_schedule_is_asked_when_its_step_has_come_and_not_before(nn):
+    asked = []
+
+    def rate(step):
+        asked.append(step)
+        return 0.5**step
+
+    scalars = StepScalars(dn.optimizers.SGD(rate), Place.of(nn.name))
+    asked.clear()
+    scalars.make_ahead(0, 2)
+    assert not asked
+    assert nn.to_numpy(scalars.of(0, 2)).tolist() == [[1.0], [0.5]]
 
 
 def test_scalars_of_ones_own_count_for_many_steps():

@@ -45,6 +45,7 @@ from dualnn.training.interrupts import Interrupt, held_back
 from dualnn.training.objective import Goals, MetricState, Objective
 from dualnn.training.precision import Precision, initial_loss_scale
 from dualnn.training.progress import EpochLines, ProgressBar, verbosity
+from dualnn.training.scalars import StepScalars
 from dualnn.training.snapshot import Position, put_back, taken
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ class _Number(NamedTuple):
 
     seed: int
     epochs_trained: int
+    iterations: int
+    """The optimizer's steps before it."""
 
 
 class _Outset(NamedTuple):
@@ -81,6 +84,8 @@ class _Run:
     """The callbacks whose state belongs to a checkpoint."""
     ahead: Ahead[_Number, _Outset]
     """What each epoch begins with."""
+    scalars: StepScalars
+    """What the optimizer needs to know of each step."""
     each_batch: bool
     """Whether a callback is called for each batch."""
     each_chunk: bool
@@ -167,6 +172,7 @@ class Trainer:
             position = put_back(self, kept, snapshot)
             data.pass_over(position.epoch - initial_epoch, position.steps)
         logs: dict[str, float] = {}
+        scalars = StepScalars(self.optimizer, model.place)
         alone = not callbacks and validation_data is None and checkpoints is None
         run = _Run(
             data,
@@ -176,7 +182,8 @@ class Trainer:
             on_nonfinite,
             checkpoints,
             kept,
-            Ahead(functools.partial(self._outset, data, engine, shuffle)),
+            Ahead(functools.partial(self._outset, data, engine, shuffle, scalars)),
+            scalars,
             callback.overrides("on_train_batch_begin", "on_train_batch_end"),
             callback.overrides("on_train_chunk_end"),
             _in_loop(data, engine) and fast_path(model.nn, "variable_in_loop") is not None,
@@ -215,7 +222,9 @@ class Trainer:
         callback("on_train_end", logs)
         return history
 
-    def _outset(self, data: Data, engine: Engine, shuffle: bool, number: _Number) -> _Outset:
+    def _outset(
+        self, data: Data, engine: Engine, shuffle: bool, scalars: StepScalars, number: _Number
+    ) -> _Outset:
         order, rows = None, []
         if shuffle and isinstance(data, ArrayData):
             key = random.key(number.seed, "shuffle", number.epochs_trained)
@@ -223,11 +232,12 @@ class Trainer:
         if _in_loop(data, engine):
             place = self.model.place
             rows = [(len(part), place.nn.asarray(part, device=place.device)) for part in data.rows(order)]
+            scalars.make_ahead(number.iterations, rows[0][0])
         return _Outset(order, rows, self._initial_metrics())
 
     def _train_epoch(self, run: _Run) -> dict[str, float]:
         model, nn, objective, callback = self.model, self.model.nn, self.objective, run.callback
-        outset = run.ahead.get(_Number(model.seed, model.epochs_trained))
+        outset = run.ahead.get(_Number(model.seed, model.epochs_trained, self.optimizer.iterations))
         order = outset.order
         every = None if run.checkpoints is None else run.checkpoints.every_steps
         metrics = outset.metrics if run.metrics is None else self._on_device(run.metrics)
@@ -268,28 +278,34 @@ class Trainer:
 
         The batch is None where the rows of all samples are gathered inside of the call.
         """
-        data, engine, place = run.data, run.engine, self.model.place
+        data, engine, place, optimizer = run.data, run.engine, self.model.place, self.optimizer
         if not _in_loop(data, engine):
             run.function = step = self._train_step(engine, run.on_nonfinite)
+
+            def one(state: steps.State, batch: Batch) -> steps.State:
+                return step(state, batch, run.scalars.of(optimizer.iterations, 1)[0])
+
             for batch in data.batches(place, outset.order, run.done):
-                yield 1, batch, lambda state, batch=batch: step(state, batch, self._scalars(1)[0])  # type: ignore[misc]
+                yield 1, batch, functools.partial(one, batch=batch)
             return
         run.function = loop = self._train_loop(engine, run.on_nonfinite)
         samples = data.on_device(place)
         passed = run.done
+        end = optimizer.iterations + sum(number for number, _ in outset.rows) - passed
         for number, rows in outset.rows:
             length = _length_of_calls(number, engine.unroll, run.bar.shown, every)
             for start in range(min(passed, number), number, length):
                 count = min(length, number - start)
-                xs = (rows if count == number else rows[start : start + count], self._scalars(count))
-                self._expect_next(run)
+                part = rows if count == number else rows[start : start + count]
+                xs = (part, run.scalars.of(optimizer.iterations, count))
+                self._expect_next(run, end)
                 yield count, None, lambda state, xs=xs: loop(state, samples, xs)  # type: ignore[misc]
             passed = max(0, passed - number)
 
-    def _expect_next(self, run: _Run) -> None:
+    def _expect_next(self, run: _Run, iterations: int) -> None:
         # not on a GPU: what is sent there would come between the operations that are recorded as a graph
         if run.epoch + 1 < run.epochs and self.model.device == "cpu":
-            run.ahead.expect(_Number(self.model.seed, self.model.epochs_trained + 1))
+            run.ahead.expect(_Number(self.model.seed, self.model.epochs_trained + 1, iterations))
 
     def _on_device(self, arrays: list[dict[str, Any]]) -> list[dict[str, Tensor]]:
         model = self.model
@@ -353,9 +369,8 @@ class Trainer:
         self._prepare(ArrayData(batch, 1), finite=False)
         native = Batch(*(native_tree(part, self.model.place) for part in batch))
         engine, _ = self._engine(1, None, "")
-        state = self._train_step(engine)(
-            self._read_state(self._initial_metrics()), native, self._scalars(1)[0]
-        )
+        scalars = StepScalars(self.optimizer, self.model.place).of(self.optimizer.iterations, 1)[0]
+        state = self._train_step(engine)(self._read_state(self._initial_metrics()), native, scalars)
         self.optimizer.iterations += 1
         self._write_state(state)
         return self.objective.results(self.model.nn, state["metrics"])
@@ -415,23 +430,18 @@ class Trainer:
 
         data.check(check)
 
-    def _scalars(self, count: int) -> Tensor:
-        # computed on the host in float64, so that every backend is given the same numbers
-        scalars = self.optimizer.scalars_of_many(self.optimizer.iterations, count)
-        columns = np.asarray([scalars[name] for name in sorted(scalars)], dtype=np.float64)
-        values = np.ascontiguousarray(columns.T)
-        return self.model.nn.asarray(values, dtype=self.model.dtype, device=self.model.device)
-
     def _read_state(self, metrics: list[MetricState], run: _Run | None = None) -> steps.State:
         model, nn = self.model, self.model.nn
         slots = tree.slots(model)
-        value = nn.value
-        if run is not None and run.sets_variables:
-            value = fast_path(nn, "variable_in_loop") or nn.value
+        value, of_optimizer = nn.value, self._optimizer_slots([slot for slot in slots if slot.trainable])
+        carried = None if run is None or not run.sets_variables else fast_path(nn, "variable_in_loop")
+        if carried is not None:
+            value = carried
+            of_optimizer = [{name: carried(x) for name, x in state.items()} for state in of_optimizer]
         return steps.State(
             trainable=[value(slot.variable) for slot in slots if slot.trainable],
             other=[value(slot.variable) for slot in slots if not slot.trainable],
-            optimizer=self._optimizer_slots([slot for slot in slots if slot.trainable]),
+            optimizer=of_optimizer,
             metrics=metrics,
             loss_scale=self._on_device([self.loss_scale])[0],
             guard={},
@@ -472,6 +482,7 @@ class Trainer:
             yield
         finally:
             self._write_back()
+            self._take_out_of_variables()
 
     def _write_back(self) -> None:
         state, self._state = self._state, None
@@ -492,9 +503,23 @@ class Trainer:
         for variable, value in zip((*trainable, *other), values, strict=True):
             if value is not variable:  # else the loop has set it
                 nn.assign(variable, value)
-        self.optimizer.slots = state["optimizer"]
-        self._fitting = self._fitting[0], state["optimizer"]
+        self._keep(state["optimizer"])
         self.loss_scale = {name: nn.to_numpy(value) for name, value in state["loss_scale"].items()}
+
+    def _take_out_of_variables(self) -> None:
+        """Make tensors of the optimizer's slots, which a loop may have carried as variables."""
+        nn, optimizer = self.model.nn, self.optimizer
+
+        def taken_out(slots: dict[str, Tensor]) -> dict[str, Tensor]:
+            return {name: nn.value(x) if nn.is_variable(x) else x for name, x in slots.items()}
+
+        optimizer.parked = {path: taken_out(slots) for path, slots in optimizer.parked.items()}
+        if optimizer.slots is not None:
+            self._keep([taken_out(slots) for slots in optimizer.slots])
+
+    def _keep(self, slots: list[dict[str, Tensor]]) -> None:
+        self.optimizer.slots = slots
+        self._fitting = self._fitting[0], slots
 
     def _initial_metrics(self) -> list[MetricState]:
         return self._on_device(self.objective.initial_state())
