@@ -23,7 +23,7 @@ from dualnn.benchmark.tasks import FIT, LATENCY, OWN_LOOP, OWN_STEPS, PREDICT, T
 from dualnn.benchmark.workload import array, function
 from dualnn.names import unknown
 
-WARM_UP = {FIT: 2, OWN_LOOP: 2, PREDICT: 5, LATENCY: 1_100}
+WARM_UP = {FIT: 2, OWN_LOOP: 2, PREDICT: 5, LATENCY: 1_300}
 """Epochs, or calls, that compilation is paid in. A first epoch in which a compiled function meets all its
 shapes, and a second one in which it has met them; predictions until a model is taken to go on."""
 LONG_ENOUGH = 0.2

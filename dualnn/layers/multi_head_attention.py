@@ -148,9 +148,12 @@ class MultiHeadAttention(Layer):
         # of itself a sequence is projected by one product, as if by one layer with the heads of all three
         nn = self.nn
         batch, steps, features = nn.shape(query)
-        kernels, biases = zip(*(layer.matrix(features) for layer in layers), strict=True)
-        bias = None if biases[0] is None else nn.concat(biases)
-        y = nn.linear(nn.reshape(query, (-1, features)), nn.concat(kernels, axis=1), bias)
+        # joined as they are, heads by heads: joined as matrices, XLA takes twice as long for a single sample
+        kernel = nn.reshape(nn.concat([layer.kernel for layer in layers], axis=1), (features, -1))
+        bias = None
+        if self.query.bias is not None:
+            bias = nn.reshape(nn.concat([layer.bias for layer in layers]), (-1,))
+        y = nn.linear(nn.reshape(query, (-1, features)), kernel, bias)
         return nn.split(nn.reshape(y, (batch, steps, -1, self.key_dim)), len(layers), axis=2)
 
     def _mask(
