@@ -25,18 +25,18 @@ def rewrite(graph):
         _write_over_what_was_read(node)
 
 
-_ELEMENTWISE = {_aten.relu.default}
+_IN_PLACE = {_aten.relu.default: _aten.relu_.default}
+"""What does the same to each element, and how it does so in the memory of what it is given."""
 _REARRANGES = {_aten.permute.default, _aten.view.default}
 _SAME_ELEMENTS = {
     *_REARRANGES,
     *(_aten._unsafe_view.default, _aten.t.default, _aten.transpose.int, _aten.unsqueeze.default),
 }
-_IN_PLACE = {_aten.relu.default: _aten.relu_.default}
 
 
 def _rearrange_after(graph, node):
     """Do what is the same for each element before axes are rearranged: the next layer may put them back."""
-    if node.target not in _ELEMENTWISE or node.args[0].target not in _REARRANGES:
+    if node.target not in _IN_PLACE or node.args[0].target not in _REARRANGES:
         return
     rearranged = node.args[0]
     if len(rearranged.users) > 1:

@@ -409,6 +409,25 @@ def test_the_work_of_recurrent_layers_is_counted_for_each_step():
     assert work.sequence == 7
 
 
+def test_the_work_of_a_cell_of_ones_own_is_counted_for_each_step():
+    class Cell(dn.Layer):
+        state_size = 3
+
+        def __init__(self):
+            super().__init__()
+            self.dense = L.Dense(3)
+
+        def call(self, x, states):
+            output = self.dense(dn.backend().concat([x, states[0]], axis=-1))
+            return output, [output]
+
+    model = dn.Sequential([L.Bidirectional(L.RNN(Cell(), return_sequences=True)), L.RNN(Cell()), L.Dense(5)])
+    model.build((None, 7, 4))
+    work = work_of(model, batch_size=10)
+    assert work.multiply_adds == 10 * (7 * (2 * (4 + 3) + (6 + 3)) * 3 + 3 * 5)
+    assert work.sequence == 7
+
+
 @pytest.mark.parametrize(("sequence", "jit"), [(64, True), (65, False)])
 def test_long_recurrences_are_not_predicted_by_the_loops_of_xla(sequence, jit):
     nn = pytest.importorskip("dualnn_tf")

@@ -79,13 +79,16 @@ def work_of(model: Model, batch_size: int, trains: bool = True) -> Work:
     >>> work_of(model, batch_size=10).multiply_adds
     120
     """
-    multiply_adds, kinds, layers, sample_size, sequence = 0, set(), 0, 0, 0
-    for _, layer in tree.walk(model):
+    multiply_adds, kinds, layers, sample_size = 0, set(), 0, 0
+    sequences: dict[str, int] = {}  # how many steps there are within the layer of a path
+    for path, layer in tree.walk(model):
         shape = [n or 1 for n in layer._output_shape] if isinstance(layer._output_shape, tuple) else []
         positions = math.prod(shape[1:-1])
         if layer.kind_of_work == "recurrence" and layer.built:
-            positions = _steps(layer._input_shape)
-            sequence = max(sequence, positions)
+            positions = sequences[path] = _steps(layer._input_shape)
+        else:  # a cell of one's own does its work in each step of the layer around it
+            around = (steps for outer, steps in reversed(sequences.items()) if _is_within(path, outer))
+            positions *= next(around, 1)
         sample_size = max(sample_size, math.prod(shape[1:]))
         weights = [tuple(slot.variable.shape) for slot in tree.own_slots(layer)]
         size = sum(math.prod(shape) for shape in weights if len(shape) > 1)
@@ -93,7 +96,18 @@ def work_of(model: Model, batch_size: int, trains: bool = True) -> Work:
         layers += bool(weights)
         if size or layer.kind_of_work != "dense":
             kinds.add(layer.kind_of_work)
-    return Work(multiply_adds, frozenset(kinds or {"dense"}), layers, sample_size, trains, sequence)
+    return Work(
+        multiply_adds,
+        frozenset(kinds or {"dense"}),
+        layers,
+        sample_size,
+        trains,
+        max(sequences.values(), default=0),
+    )
+
+
+def _is_within(path: str, outer: str) -> bool:
+    return not outer or path.startswith(f"{outer}.")
 
 
 def _steps(shape: Any) -> int:
