@@ -139,6 +139,7 @@ class _Recorder(TorchDispatchMode):
     def note(self, tensor, node, is_made=False):
         """Note which node a tensor comes from, and whether it is made of numbers alone."""
         self.nodes[tensor], node.meta["shape"] = node, tensor.shape
+        node.meta["is_contiguous"] = tensor.is_contiguous()
         if is_made and tensor.nbytes <= MOST_BYTES_MADE:
             self.made[node] = tensor
 

@@ -11,12 +11,14 @@ _aten = torch.ops.aten
 
 
 def rewrite(graph):
-    """Change a graph whose nodes have the shapes of their tensors in ``node.meta["shape"]``."""
+    """Change a graph whose nodes know of their tensors ``node.meta["shape"]`` and ``["is_contiguous"]``."""
     called = [node.target for node in graph.nodes if isinstance(node.target, OpOverload)]
     if not any(torch.Tag.inplace_view in target.tags for target in called):  # else shapes change in between
         for node in graph.nodes:
             _rearrange_after(graph, node)
-            _rearrange_once(node)
+            _view_after_sum(graph, node)
+            _view_after_normalization(graph, node)
+            _rearrange_once(graph, node)
     if not any(target._schema.is_mutable for target in called):
         for node in graph.nodes:
             _take_what_was_stacked(node)
@@ -49,7 +51,51 @@ def _rearrange_after(graph, node):
     graph.erase_node(rearranged)
 
 
-def _rearrange_once(node):
+def _view_after_sum(graph, node):
+    """Add two tensors as they were before each was given the same other shape."""
+    if node.target is not _aten.add.Tensor or not all(map(_is_view_of_contiguous, node.args)):
+        return
+    (source, how), (other, _) = (view.args for view in node.args)
+    shapes, shapes_before = ({one.meta["shape"] for one in pair} for pair in (node.args, (source, other)))
+    if len(shapes) == len(shapes_before) == 1:  # else one of them is broadcast
+        with graph.inserting_before(node):
+            done = graph.call_function(node.target, (source, other), node.kwargs)
+        _make_view_of(graph, node, done, source, how)
+
+
+def _view_after_normalization(graph, node):
+    """Normalize the last axes of a tensor as it was before its first axes were given another shape."""
+    norm = node.args[0] if node.target is operator.getitem and node.args[1] == 0 else None
+    if norm is None or norm.target is not _aten.native_layer_norm.default:
+        return
+    view, axes, *rest = norm.args
+    is_all = all(user is node or not user.users for user in norm.users)  # nobody wants the mean or deviation
+    if not is_all or not _is_view_of_contiguous(view):
+        return
+    source, how = view.args
+    if list(source.meta["shape"][-len(axes) :]) == list(axes):
+        with graph.inserting_before(node):
+            normalized = graph.call_function(norm.target, (source, axes, *rest), norm.kwargs)
+            done = graph.call_function(operator.getitem, (normalized, 0))
+        _make_view_of(graph, node, done, source, how)
+
+
+def _is_view_of_contiguous(node):
+    is_view = isinstance(node, torch.fx.Node) and node.target is _aten.view.default
+    return is_view and node.args[0].meta.get("is_contiguous", False)
+
+
+def _make_view_of(graph, node, done, source, how):
+    """Make a node a view of what is done now instead, with the shape of a source, and like that in memory."""
+    views = node.args
+    done.meta.update(source.meta)
+    node.target, node.args, node.kwargs = _aten.view.default, (done, how), {}
+    for view in dict.fromkeys(views):
+        if isinstance(view, torch.fx.Node) and not view.users:
+            graph.erase_node(view)
+
+
+def _rearrange_once(graph, node):
     """Put two rearrangements of axes in one, or in none if the second undoes the first."""
     if node.target not in _REARRANGES:
         return
@@ -66,6 +112,7 @@ def _rearrange_once(node):
         is_nothing = source.meta["shape"] == node.meta["shape"]
     if is_nothing:
         node.replace_all_uses_with(source)
+        graph.erase_node(node)
 
 
 def _take_what_was_stacked(node):
@@ -74,7 +121,8 @@ def _take_what_was_stacked(node):
         stacked, axis, number = node.args
         parts, *along = stacked.args
         is_there = axis == (along[0] if along else 0) and number < len(parts)
-        if is_there and _is_of_the_graph_alone(parts[number]):
+        # a contiguous one, which has all views that the other had
+        if is_there and parts[number].meta.get("is_contiguous") and _is_of_the_graph_alone(parts[number]):
             node.replace_all_uses_with(parts[number])
 
 

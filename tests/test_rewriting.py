@@ -8,7 +8,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import dualnn as dn
@@ -51,6 +51,21 @@ def _turned_between_views(x):
     return torch.relu(flat.view(x.shape)) + x
 
 
+def _normalized(x):
+    return torch.nn.functional.layer_norm(x, x.shape[-1:])
+
+
+def _sum_of_views(x, turned=False):
+    rows = x.reshape(-1, x.shape[-1])
+    if turned:  # in memory, too, where the result lies as its first term does
+        rows = rows.t().clone(memory_format=torch.contiguous_format).t()
+    return (rows * 2.0).view(-1, 1, x.shape[-1]) + torch.relu(rows).view(-1, 1, x.shape[-1])
+
+
+def _sum_of_flattened(x):
+    return (x.reshape(-1, 2) * 0.5).reshape(-1) + (x.reshape(-1, 4) * 2.0).reshape(-1)
+
+
 STEPS = {
     "turn": lambda x: x.permute(1, 2, 0),
     "turn back": lambda x: x.permute(2, 0, 1),
@@ -63,6 +78,12 @@ STEPS = {
     "in place": lambda x: (x * 1.0).add_(0.5).relu_(),
     "add what is made": lambda x: x + torch.arange(x.shape[0], dtype=x.dtype).reshape(-1, 1, 1),
     "add what was zeros": lambda x: torch.zeros_like(x).add_(x).sub_(0.25),
+    "add views": lambda x: _sum_of_views(x).reshape(x.shape),
+    "add views of what was turned": lambda x: _sum_of_views(x, turned=True).reshape(x.shape),
+    "add a view that is broadcast": lambda x: (x.reshape(1, -1) + x.reshape(-1)[:1].view(1, 1)).view(x.shape),
+    "add views of other shapes": lambda x: _sum_of_flattened(x).view(x.shape),
+    "normalize": lambda x: _normalized(x.reshape(-1, x.shape[-1]).view(-1, 1, x.shape[-1])).view(x.shape),
+    "normalize parts of rows": lambda x: _normalized(x.reshape(1, -1).view(x.shape)),
     "turned in place": lambda x: (x * 1.0).transpose_(0, 1),
     "an axis more, in place": lambda x: (x * 1.0).unsqueeze_(0).view(x.shape),
     "turned between two views": lambda x: _turned_between_views(
@@ -73,6 +94,7 @@ STEPS = {
 }
 
 
+@example(["swap", "stack and select", "turn back", "turn back", "add views"])
 @given(st.lists(st.sampled_from(sorted(STEPS)), min_size=1, max_size=7))
 def test_same_bits(names):
     def fun(x):
@@ -106,6 +128,20 @@ def test_axes_are_not_turned_between_layers_of_images():
     _, names = compiled(lambda x: model(x, training=False), x)
     assert names.count("permute") == 2  # at the beginning and at the end
     assert "relu_" in names
+
+
+def test_shapes_are_not_changed_between_layers_of_sequences():
+    inputs = dn.Input((5, 4))
+    x = dn.layers.Dense(6)(inputs)
+    for _ in range(2):
+        hidden = dn.layers.Dense(6)(dn.layers.Dense(8, activation="relu")(x))
+        x = dn.layers.LayerNormalization()(dn.layers.Add()([x, hidden]))
+    model = dn.Model(inputs, x).on("torch")
+    x = tensor(3, 5, 4)
+    model(x)
+    graph, names = compiled(lambda x: model(x, training=False), x)
+    assert names.count("view") == 2  # at the beginning and at the end
+    assert torch.equal(graph(x), model(x))
 
 
 def test_what_is_made_of_numbers_is_made_once_and_what_is_given_away_each_time():
