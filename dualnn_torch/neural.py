@@ -122,7 +122,7 @@ def linear(x, kernel, bias=None, /):
         # one operation to call and to record, and no pass of its own for the bias
         if x.ndim == 2:
             return torch.addmm(bias, x, kernel)
-        return torch.addmm(bias, x.flatten(0, -2), kernel).unflatten(0, x.shape[:-1])
+        return torch.addmm(bias, x.flatten(0, -2), kernel).view(*x.shape[:-1], kernel.shape[1])
     y = matmul(x, kernel)
     return y if bias is None else y + bias
 
@@ -161,7 +161,7 @@ def max_pool2d(x, /, *, pool_size, strides, padding):
     image = _channels_second(x)
     before, after = _padding(image, pool_size, strides, (1, 1), padding)
     small = not any(after) and max(pool_size) <= 2 <= min(x.shape[1:3])
-    if small and x.numel() >= _MANY and is_constant(x):
+    if small and is_constant(x) and x.numel() >= _MANY:  # in this order: an export is for any size
         # torch's kernel also notes where each value was found, for a gradient that nobody takes here
         return _largest(_largest(x, 1, pool_size[0], strides[0]), 2, pool_size[1], strides[1])
     if before != after:
