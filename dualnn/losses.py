@@ -90,11 +90,11 @@ def class_indices(y_true: Any, y_pred: Any) -> tuple[Backend, Tensor, Tensor]:
         TypeError: tensors of two frameworks.
     """
     nn, y_true, y_pred = operands(y_true, y_pred)
-    true_shape, pred_shape = tuple(y_true.shape), tuple(y_pred.shape)
-    if len(true_shape) == len(pred_shape) and true_shape[-1] == 1:
+    true_shape, samples = tuple(y_true.shape), tuple(y_pred.shape)[:-1]
+    if len(true_shape) == len(samples) + 1 and true_shape[-1] == 1:
         y_true = nn.squeeze(y_true, -1)
-    if not _agree(tuple(y_true.shape), pred_shape[:-1]):
-        raise ValueError(f"expected y_true of shape {pred_shape[:-1]}, one class a sample, got {true_shape}")
+    if true_shape != samples and not _agree(tuple(y_true.shape), samples):
+        raise ValueError(f"expected y_true of shape {samples}, one class a sample, got {true_shape}")
     return nn, _cast(nn, y_true, nn.int64), y_pred
 
 

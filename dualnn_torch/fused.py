@@ -40,7 +40,8 @@ def layer_normalization(x, gamma, beta, /, *, epsilon):
 
     Its gradient may be differentiated as often as one likes.
     """
-    if not x.is_floating_point():
+    # of one feature torch's kernel rounds what is exactly 0 before gamma, and so gamma's gradient
+    if not x.is_floating_point() or x.shape[-1] == 1:
         return None
     return torch.layer_norm(x, x.shape[-1:], gamma, beta, epsilon)
 

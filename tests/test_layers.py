@@ -107,6 +107,16 @@ def test_batch_normalization(backend, axis):
     assert [w.shape for w in layer.trainable_variables] == [tuple(w.shape) for w in layer.weights[:2]]
 
 
+def test_one_feature_normalized_is_exactly_beta(nn):
+    layer = L.LayerNormalization(beta_initializer="ones").on(nn.name)
+    x = nn.asarray([[0.12573022], [3.7], [-1e4]])
+    layer(x)
+    with nn.GradientTape() as tape:
+        y = nn.sum(nn.square(layer(x, training=True)))
+    assert float(nn.to_numpy(y)) == 3.0
+    assert nn.to_numpy(tape.gradient(y, layer.gamma)).tolist() == [0.0]
+
+
 def test_layer_normalization(backend):
     x = 3 * IMAGES + 1
     _, y = run(L.LayerNormalization(gamma_initializer="ones"), x)
