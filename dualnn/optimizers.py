@@ -193,8 +193,8 @@ class Optimizer(Configured):
     def _settings_with(self, cls: type[Optimizer]) -> tuple[Any, ...] | None:
         """Return the settings of every optimizer if its scalars are computed as those of the class."""
         rate = self.fixed_learning_rate
-        methods = type(self).scalars, type(self).scalars_of
-        if rate is None or methods != (cls.scalars, Optimizer.scalars_of):
+        methods = type(self).scalars, type(self).scalars_of, type(self).scalars_of_many
+        if rate is None or methods != (cls.scalars, Optimizer.scalars_of, cls.scalars_of_many):
             return None
         return rate, self.weight_decay, self.gradient_accumulation_steps
 

@@ -184,6 +184,16 @@ def test_a_schedule_is_asked_when_its_step_has_come_and_not_before(nn):
     assert nn.to_numpy(scalars.of(0, 2)).tolist() == [[1.0], [0.5]]
 
 
+@pytest.mark.parametrize("base", [dn.optimizers.SGD, dn.optimizers.Adam])
+@pytest.mark.parametrize("method", ["scalars", "scalars_of", "scalars_of_many"])
+def test_scalars_of_ones_own_are_not_made_ahead(base, method):
+    def own(self, *steps):
+        return getattr(base, method)(self, *steps)
+
+    assert base(0.1).settings_of_scalars() is not None
+    assert type("Own", (base,), {method: own})(0.1).settings_of_scalars() is None
+
+
 def test_scalars_of_ones_own_count_for_many_steps():
     class Halved(dn.optimizers.Adam):
         def scalars(self, step):

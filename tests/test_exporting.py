@@ -405,9 +405,8 @@ ALL = {
 def test_images_in_any_number(backend, tmp_path):
     model = _sequential((8, 8, 2), lambda: L.MaxPooling2D(2), lambda: L.AveragePooling2D(2))().on(backend)
     model.export(tmp_path / "model.onnx")
-    x = (
-        np.random.default_rng(0).normal(size=(1200, 8, 8, 2)).astype("float32")
-    )  # more than are pooled at once
+    # more than the 40,000 numbers from which on neighbours are compared
+    x = np.random.default_rng(0).normal(size=(1200, 8, 8, 2)).astype("float32")
     # means of four: three roundings and a division by a power of two
     found = run_onnx(tmp_path / "model.onnx", {"input": x})["output"]
     np.testing.assert_allclose(

@@ -239,11 +239,6 @@ class _Projection(Layer):
         nn = self.nn
         batch, steps, *sizes = nn.shape(x)
         features = math.prod(sizes)
-        y = nn.linear(nn.reshape(x, (-1, features)), *self.matrix(features))
-        return nn.reshape(y, (batch, steps, *self.target))
-
-    def matrix(self, features: int) -> tuple[Tensor, Tensor | None]:
-        """Return the kernel as a matrix with so many rows, and the bias as a vector."""
-        nn = self.nn
         bias = None if self.bias is None else nn.reshape(self.bias, (-1,))
-        return nn.reshape(self.kernel, (features, -1)), bias
+        y = nn.linear(nn.reshape(x, (-1, features)), nn.reshape(self.kernel, (features, -1)), bias)
+        return nn.reshape(y, (batch, steps, *self.target))
