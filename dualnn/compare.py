@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from dualnn.layers import tree
 from dualnn.layers.layer import without_batch
-from dualnn.trace import Entry, Trace, trace
+from dualnn.trace import Entry, numbered, trace
 from dualnn.training.data import as_arrays
 from dualnn.training.objective import Goals, Objective
 
@@ -53,6 +53,8 @@ class Comparison:
         layers: the layers' outputs in the order in which they were computed.
         gradients: the loss's gradients in the order in which they are computed: by a layer's output, then
             by its weights, from the last layer to the first. Empty without a loss.
+        alone: the layers that are not compared, as one side has not computed their output by itself: there
+            a fused kernel does what they and others do.
     """
 
     left: str
@@ -60,6 +62,7 @@ class Comparison:
     weights: float
     layers: tuple[Difference, ...]
     gradients: tuple[Difference, ...] = ()
+    alone: tuple[str, ...] = ()
 
     @property
     def ulp(self) -> float:
@@ -71,6 +74,8 @@ class Comparison:
         tables = [_table("layer", "output", self.layers)]
         if self.gradients:
             tables.append(_table("gradient by", "shape", self.gradients))
+        if self.alone:
+            tables.append(f"computed on one side only: {', '.join(self.alone)}")
         return "\n\n".join([f"{head}\n{tables[0]}", *tables[1:]])
 
 
@@ -109,10 +114,14 @@ def compare(
         if not all(layer.built for _, layer in tree.walk(model)):
             model(arrays)
     objective = _objective(left, targets, loss)
+    layers, others = ([path for path, _ in tree.walk(model)] for model in (left, right))
+    if layers != others:
+        raise ValueError(f"expected two models of the same layers, got {layers} and {others}")
     traces = [trace(model, arrays, targets, objective, training=training) for model in (left, right)]
-    outputs, gradients = _differences(traces, "outputs"), _differences(traces, "gradients")
+    outputs, alone = _differences(*(one.outputs for one in traces))
+    gradients, _ = _differences(*(one.gradients for one in traces))
     weights = ulp(_flat(left), _flat(right))
-    return Comparison(_where(left), _where(right), weights, outputs, gradients)
+    return Comparison(_where(left), _where(right), weights, outputs, gradients, alone)
 
 
 def ulp(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> float:
@@ -175,14 +184,17 @@ def _objective(root: Layer, y: Any, loss: Any) -> Objective | None:
     return objective_of(root, y, goals)
 
 
-def _differences(traces: list[Trace], part: str) -> tuple[Difference, ...]:
-    first, second = (getattr(one, part) for one in traces)
-    if [entry.path for entry in first] != [entry.path for entry in second]:
+def _differences(left: list[Entry], right: list[Entry]) -> tuple[tuple[Difference, ...], tuple[str, ...]]:
+    """Return how far apart the entries of both are, and the paths of those that only one has."""
+    first, second = (dict(zip(numbered(e.path for e in side), side, strict=True)) for side in (left, right))
+    common = [key for key in first if key in second]
+    if common != [key for key in second if key in first]:
         raise ValueError(
-            f"expected two models of the same layers, got {[e.path for e in first]} and "
-            f"{[e.path for e in second]}"
+            f"expected two models that call their layers in the same order, got {[e.path for e in left]} and "
+            f"{[e.path for e in right]}"
         )
-    return tuple(_difference(a, a.value, b.value) for a, b in zip(first, second, strict=True))
+    differences = tuple(_difference(first[key], first[key].value, second[key].value) for key in common)
+    return differences, tuple(dict.fromkeys(path for path, n in first.keys() ^ second.keys()))
 
 
 def _table(what: str, shape: str, differences: Iterable[Difference]) -> str:

@@ -38,7 +38,7 @@ from dualnn.layers import tree
 from dualnn.layers.layer import Layer
 from dualnn.place import Place
 from dualnn.seeds import Seed
-from dualnn.trace import Array, Disturbance, trace
+from dualnn.trace import Array, Disturbance, numbered, trace
 from dualnn.training.data import Batch, as_arrays, leaves, map_batch, map_tree
 from dualnn.training.objective import Goals, Objective
 
@@ -193,7 +193,7 @@ def lockstep(
         new, found = right.step(state, batch, number)
         judged = _Judge(left, state, batch, number, bound)
         share, closest = 0.0, ""
-        for i, operation in enumerate(found):
+        for i, operation in judged.known(found):
             difference, allowed = judged.difference(i, operation.value), judged.allowed(i)
             if not difference <= allowed:
                 allowed = judged.allowed(i, SECOND_LOOK)
@@ -361,6 +361,7 @@ class _Judge:
     def __post_init__(self) -> None:
         _, found = self.left.step(self.state, self.batch, self.number)
         self.expected = [operation.value for operation in found]
+        self.numbers = {key: i for i, key in enumerate(numbered(operation.what for operation in found))}
         # what is computed from a long sum has its error
         longest = itertools.accumulate((operation.terms for operation in found), max)
         self.sums = [of_long_sums(terms) for terms in longest]
@@ -368,6 +369,15 @@ class _Judge:
         self.spread = [0.0] * len(self.expected)
         if self.bound is None:
             self._look(COPIES)
+
+    def known(self, found: list[_Operation]) -> Iterator[tuple[int, _Operation]]:
+        """Yield those operations that the left side does by themselves, too, with their numbers there.
+
+        What one side has a fused kernel for is seen in what comes out of it.
+        """
+        for key, operation in zip(numbered(operation.what for operation in found), found, strict=True):
+            if key in self.numbers:
+                yield self.numbers[key], operation
 
     def difference(self, i: int, value: Array) -> float:
         return largest_difference(self.expected[i], value)
@@ -389,7 +399,7 @@ class _Judge:
         for copy_number in range(self.copies, self.copies + copies):
             disturb = Disturbance(self.eps, seed=copy_number)
             _, found = self.left.step(self.state, self.batch, self.number, disturb)
-            for i, operation in enumerate(found):
+            for i, operation in self.known(found):
                 self.spread[i] = max(self.spread[i], largest_difference(self.expected[i], operation.value))
         self.copies += copies
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+import optree
 
-from dualnn.layers import context, tree
+from dualnn.layers import context, masks, tree
 from dualnn.protocol import Backend, Tensor
 from dualnn.training.data import leaves, map_tree, native_tree
 
@@ -127,9 +129,18 @@ def trace(
     watched += [values[i] for i in trainable]
     calls: list[tuple[Layer, Any]] = []
     loss: Tensor | None = None
+
+    def see(layer: Layer, output: Any) -> Any:
+        # A copy goes on: the same tensor twice, or one made of the other, as a kernel's outputs and last
+        # state may be, would have a gradient that depends on how they are made.
+        own = _mapped(nn, lambda y: nn.asarray(y, copy=True), output)
+        masks.remember(own, masks.mask_of(output))
+        calls.append((layer, own))
+        return own
+
     with (
         tree.bound(slots, values) as now,
-        context.observed(lambda layer, output: calls.append((layer, output))),
+        context.observed(see),
         _disturbed(root, disturb) if disturb else nullcontext(),
         nn.GradientTape() as tape,
     ):
@@ -145,6 +156,7 @@ def trace(
         (paths.get(id(layer), "") + name, layer, tensor)
         for layer, output in calls
         for name, tensor in leaves(output)
+        if nn.is_tensor(tensor)
     ]
     outputs = [
         Entry(path, layer.name, type(layer).__name__, nn.to_numpy(tensor)) for path, layer, tensor in named
@@ -175,8 +187,27 @@ def trace(
     return Trace(outputs, nn.to_numpy(loss), list(entries()), by_weights, state)
 
 
+def numbered(names: Iterable[str]) -> list[tuple[str, int]]:
+    """Return names with how often each has come before, so that they tell repeated ones apart.
+
+    >>> numbered(["a", "b", "a"])
+    [('a', 0), ('b', 0), ('a', 1)]
+    """
+    seen: Counter[str] = Counter()
+    found = []
+    for name in names:
+        found.append((name, seen[name]))
+        seen[name] += 1
+    return found
+
+
 def _array(nn: Backend, gradient: Tensor | None, like: Tensor) -> Array:
     return nn.to_numpy(nn.zeros_like(like) if gradient is None else gradient)
+
+
+def _mapped(nn: Backend, function: Callable[[Tensor], Tensor], output: Any) -> Any:
+    """Return what a layer returned with `function` applied to its tensors, all else being as it is."""
+    return optree.tree_map(lambda y: function(y) if nn.is_tensor(y) else y, output)
 
 
 _INSIDE = ("mean", "sum", "matmul", "square", "sqrt", "exp", "log", "tanh")
@@ -190,7 +221,7 @@ def _disturbed(root: Layer, disturb: Disturbance) -> Iterator[None]:
     nn = root.nn
 
     def around(call: Callable[..., Any]) -> Callable[..., Any]:
-        return lambda *args, **kwargs: map_tree(lambda y: disturb.tensor(nn, y), call(*args, **kwargs))
+        return lambda *args, **kwargs: _mapped(nn, lambda y: disturb.tensor(nn, y), call(*args, **kwargs))
 
     # A layer's `call` is looked up in its attributes first, so that one there stands before the class's.
     places: list[tuple[dict[str, Any], str, Callable[..., Any]]]

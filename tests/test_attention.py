@@ -243,3 +243,16 @@ def test_a_projection_around_another(backend):
     adapted = attention.nn.to_numpy(attention(x, x))
     bias = attention.nn.to_numpy(attention.attention_output.bias)
     close(adapted - bias, 2 * (plain - bias))
+
+
+def test_scores_of_attention_are_what_dropout_leaves_of_them(backend):
+    """As in Keras, where MultiHeadAttention returns them as they are before."""
+    layer = L.Attention(dropout=0.5, seed=0)
+    x = RNG.normal(size=(2, 20, 4)).astype("float32")
+    output, scores = layer([x, x], return_attention_scores=True, training=True)
+    scores = layer.nn.to_numpy(scores)
+    assert 0.4 < np.mean(scores == 0) < 0.6
+    close(layer.nn.to_numpy(output), scores @ x, 8 * ROUNDINGS)
+    heads = L.MultiHeadAttention(2, 3, dropout=0.5)
+    _, scores = heads(x, x, return_attention_scores=True, training=True)
+    close(heads.nn.to_numpy(scores).sum(axis=-1), np.ones((2, 2, 20)))

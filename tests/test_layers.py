@@ -226,6 +226,15 @@ BAD_ARGUMENTS = [
     (lambda: L.Dropout(1.0), "rate must be a number of at least 0 and less than 1, got 1.0"),
     (lambda: L.Reshape((-1, -1)), "one -1"),
     (lambda: L.BatchNormalization(momentum=2), "momentum must be a number"),
+    (lambda: L.BatchNormalization(axis=[1, 2]), "axis must be a whole number, the number of one axis"),
+    (lambda: L.BatchNormalization(epsilon=0), "epsilon must be a finite number above 0, got 0"),
+    (lambda: L.LayerNormalization(axis={}), "axis must be a whole number, the number of one axis, got {}"),
+    (lambda: L.LayerNormalization(axis=[]), "a list of different ones"),
+    (lambda: L.LayerNormalization(axis=[1, 1]), "a list of different ones"),
+    (lambda: L.LayerNormalization(epsilon=-1e-3), "epsilon must be a finite number above 0, got -0.001"),
+    (lambda: L.Reshape((-2, 5)), "target_shape must be .* got .-2, 5."),
+    (lambda: L.Reshape((2.0, 5)), "target_shape must be"),
+    (lambda: L.Reshape("ab"), "target_shape must be"),
 ]
 
 
@@ -246,7 +255,7 @@ BAD_SHAPES = [
     (L.Concatenate(), [np.ones((2, 3)), np.ones((3, 3))], "same sizes on all axes but -1"),
     (L.Add(), np.ones((2, 3)), "expected a list of tensors"),
     (L.Dense(3), [np.ones((2, 3)), np.ones((2, 3))], "expected one tensor, got a structure of 2"),
-    (L.BatchNormalization(axis=0), np.ones((2, 3)), "axis 0 is no feature axis"),
+    (L.BatchNormalization(axis=0), np.ones((2, 3)), "axis=0 names no axes"),
 ]
 
 
@@ -327,3 +336,27 @@ def test_shared_layers_count_once(backend):
     twin = model.on()
     assert twin.layers[0] is twin.layers[2]
     assert twin.layers[0] is not shared
+
+
+@pytest.mark.parametrize("axis", [[-2, -1], [1, 3], (3, 2, 1), 1, [2]])
+def test_layer_normalization_over_several_axes_like_keras(backend, axis):
+    keras = pytest.importorskip("keras")
+    x = np.random.default_rng(0).normal(1, 2, size=(2, 3, 4, 5)).astype("float32")
+    theirs, ours = keras.layers.LayerNormalization(axis=axis), dn.layers.LayerNormalization(axis=axis)
+    theirs(x)
+    ours(x)
+    assert [w.shape for w in ours.get_weights()] == [w.shape for w in theirs.get_weights()]
+    weights = [np.random.default_rng(i).normal(size=w.shape) for i, w in enumerate(ours.get_weights())]
+    theirs.set_weights(weights)
+    ours.set_weights(weights)
+    # means over at most 60 numbers of size 10, then three more roundings
+    np.testing.assert_allclose(
+        ours.nn.to_numpy(ours(x)), np.asarray(theirs(x)), rtol=0, atol=64 * 2.0**-23 * 10
+    )
+
+
+@pytest.mark.parametrize("make", [dn.layers.LayerNormalization, dn.layers.BatchNormalization])
+@pytest.mark.parametrize("axis", [0, 3, -4, -3])
+def test_an_axis_that_the_input_has_not_is_named(backend, make, axis):
+    with pytest.raises(ValueError, match=rf"axis={axis} names no axes of features .*\(2, 3, 4\)"):
+        make(axis=axis)(np.zeros((2, 3, 4)))

@@ -62,6 +62,8 @@ class Attention(Layer):
         self.concat_score_weight = (
             self.add_weight((), "ones", name="concat_score_weight") if self.score_mode == "concat" else None
         )
+        if self.dropout is not None:  # else it would be built by the first step of training
+            self.dropout(self.nn.zeros((1,), dtype=self.dtype, device=self.device))
 
     def call(
         self,
@@ -77,8 +79,8 @@ class Attention(Layer):
             inputs: ``[query, value]`` or ``[query, value, key]``.
             mask: the masks of query (batch, queries) and of value (batch, keys), or None: values left out
                 have the weight 0, queries left out the output 0.
-            return_attention_scores: whether the weights (batch, queries, keys) are returned behind the
-                output.
+            return_attention_scores: whether the weights (batch, queries, keys), in training what dropout
+                leaves of them, are returned behind the output.
             use_causal_mask: whether a query attends to no key behind it.
             training: whether dropout drops.
         """
@@ -89,8 +91,9 @@ class Attention(Layer):
         if use_causal_mask:
             attends = both(nn, attends, causal_mask(nn, nn.shape(query)[1], nn.shape(key)[1], self.device))
         weights = masked_softmax(nn, self._scores(query, key), attends)
-        kept = weights if self.dropout is None else self.dropout(weights, training=training)
-        output = nn.matmul(kept, value)
+        if training and self.dropout is not None:
+            weights = self.dropout(weights, training=True)
+        output = nn.matmul(weights, value)
         if of_query is not None:
             output = nn.where(nn.expand_dims(of_query, axis=-1), output, nn.zeros_like(output))
         return (output, weights) if return_attention_scores else output

@@ -40,7 +40,8 @@ class Checkpoint(Layer):
 
     def call(self, x: Any, training: bool = False) -> Any:
         """Call the layer inside; in training, keep nothing but the input for the gradient."""
-        if not training or not all(layer.built for _, layer in tree.walk(self.layer)):
+        built = all(layer.built for _, layer in tree.walk(self.layer))
+        if not training or not built or context.is_observed():
             return self.layer(x, training=training)
         slots = tree.slots_in_step(self.layer)
         nn, around = self.nn, context.current()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 
@@ -30,6 +31,64 @@ def pair(name: str, value: Any) -> tuple[int, int]:
         return positive_int(name, value[0]), positive_int(name, value[1])
     size = positive_int(name, value)
     return size, size
+
+
+def axis(name: str, value: Any) -> int:
+    """Return `value` if it is a whole number, of either sign, else raise ValueError.
+
+    >>> axis("axis", -1)
+    -1
+    """
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise ValueError(f"{name} must be a whole number, the number of one axis, got {value!r}")
+    return int(value)
+
+
+def axes(name: str, value: Any) -> int | tuple[int, ...]:
+    """Return the number of an axis, or of several different ones, as they were given, else raise ValueError.
+
+    >>> axes("axis", [-2, -1])
+    (-2, -1)
+    """
+    if not isinstance(value, tuple | list):
+        return axis(name, value)
+    found = tuple(axis(name, one) for one in value)
+    if not found or len(set(found)) < len(found):
+        raise ValueError(f"{name} must be a whole number or a list of different ones, got {value!r}")
+    return found
+
+
+def feature_axes(
+    layer: str, name: str, value: int | tuple[int, ...], shape: tuple[Any, ...]
+) -> tuple[int, ...]:
+    """Return axes behind the batch's, counted from the front and in ascending order.
+
+    Raises:
+        ValueError: the shape has no such axis, or it is the batch's, or one is named twice.
+
+    >>> feature_axes("normalization", "axis", (-1, 1), (None, 4, 3))
+    (1, 2)
+    """
+    given = value if isinstance(value, tuple) else (value,)
+    rank = len(shape)
+    found = sorted({one % rank for one in given})
+    if any(not -rank <= one < rank for one in given) or len(found) < len(given) or 0 in found:
+        raise ValueError(
+            f"layer {layer!r}: {name}={value} names no axes of features of an input of shape {shape}, "
+            f"whose axis 0 is the batch's"
+        )
+    return tuple(found)
+
+
+def positive_number(name: str, value: Any) -> float:
+    """Return `value` if it is a finite number above 0, else raise ValueError.
+
+    >>> positive_number("epsilon", 1e-3)
+    0.001
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise ValueError(f"{name} must be a finite number above 0, got {value!r}")
+    return value
 
 
 def padding(value: Any) -> str:

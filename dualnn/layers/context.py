@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from dualnn.layers.layer import Layer
     from dualnn.saving.stored import Stored
 
-Observer = Callable[["Layer", Any], None]
-"""Called with each layer and its output, in the order in which the calls end."""
+Observer = Callable[["Layer", Any], Any]
+"""Called with each layer and its output, in the order in which the calls end; returns what takes the output's
+place, or None."""
 
 
 @dataclass

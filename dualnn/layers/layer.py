@@ -293,7 +293,8 @@ class Layer(Configured, tree.Node):
         elif mask is not None:
             self._warn_of_lost_mask()
         if call.observer is not None:
-            call.observer(self, output)
+            seen = call.observer(self, output)
+            return output if seen is None else seen
         return output
 
     def _build(self, input_shape: Any) -> None:

@@ -90,6 +90,8 @@ class MultiHeadAttention(Layer):
         self.attention_output = _Projection(
             (self.num_heads, self.value_dim), (width,), "attention_output", self._options
         )
+        if self.dropout is not None:  # else it would be built by the first step of training
+            self.dropout(self.nn.zeros((1,), dtype=self.dtype, device=self.device))
 
     def call(
         self,
@@ -115,8 +117,8 @@ class MultiHeadAttention(Layer):
             key_mask: the same for keys.
             attention_mask: boolean, (batch, queries, keys) or (batch, heads, queries, keys): True where a
                 query may attend to a key.
-            return_attention_scores: whether the softmax (batch, heads, queries, keys) is returned behind the
-                output.
+            return_attention_scores: whether the softmax (batch, heads, queries, keys), as it is
+                before dropout, is returned behind the output.
             use_causal_mask: whether a query attends to no key behind it.
             training: whether dropout drops.
 
@@ -190,7 +192,7 @@ class MultiHeadAttention(Layer):
         mask = self._with_causal(mask, q, k) if causal else mask
         scores = nn.matmul(q * (1.0 / math.sqrt(self.key_dim)), nn.permute_dims(k, (0, 1, 3, 2)))
         weights = masked_softmax(nn, scores, mask)
-        kept = weights if self.dropout is None else self.dropout(weights, training=training)
+        kept = self.dropout(weights, training=True) if training and self.dropout is not None else weights
         return nn.matmul(kept, v), weights
 
     def _with_causal(self, mask: Tensor | None, q: Tensor, k: Tensor) -> Tensor:

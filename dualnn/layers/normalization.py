@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from dualnn.fast_paths import fast_path
-from dualnn.layers.checks import fraction
+from dualnn.layers.checks import axes, axis, feature_axes, fraction, positive_number
 from dualnn.layers.input_spec import InputSpec
 from dualnn.layers.layer import Layer
 from dualnn.protocol import Shape, Tensor
@@ -31,6 +32,9 @@ class BatchNormalization(Layer):
         beta_regularizer: a name or a function, or None.
         gamma_regularizer: a name or a function, or None.
         name: the layer's name.
+
+    Raises:
+        ValueError: `axis` is no axis of the input behind the batch's, or a number out of range.
 
     Input and output of the same shape, (batch, ..., features) for ``axis=-1``. Steps that a mask, (batch,
     steps), leaves out do not count in the batch's statistics.
@@ -62,9 +66,9 @@ class BatchNormalization(Layer):
         name: str | None = None,
     ) -> None:
         super().__init__(name)
-        self.axis = axis
+        self.axis = _axis("axis", axis)
         self.momentum = fraction("momentum", momentum)
-        self.epsilon = epsilon
+        self.epsilon = positive_number("epsilon", epsilon)
         self.center = center
         self.scale = scale
         self.beta_initializer = beta_initializer
@@ -76,7 +80,8 @@ class BatchNormalization(Layer):
 
     def build(self, input_shape: Shape) -> None:
         """Make gamma, beta and the moving mean and variance, each (features,)."""
-        axis = _normalized_axis(self.name, self.axis, input_shape)
+        InputSpec(min_ndim=2).check(self.name, input_shape)
+        (axis,) = feature_axes(self.name, "axis", self.axis, input_shape)
         features = input_shape[axis]
         self.gamma = self.beta = None
         if self.scale:
@@ -121,12 +126,12 @@ class BatchNormalization(Layer):
             centered = x - mean
             variance = _mean(nn, centered * centered, axes, mask)
         else:
-            mean, variance = (_along(nn, one, axis, rank) for one in statistics)
+            mean, variance = (_along(nn, one, (axis,), rank) for one in statistics)
             centered = x - mean
         # One scale per feature before the images are touched: every pass over them takes memory and time.
-        gamma = 1.0 if self.gamma is None else _along(nn, self.gamma, axis, rank)
+        gamma = 1.0 if self.gamma is None else _along(nn, self.gamma, (axis,), rank)
         y = centered * (gamma / nn.sqrt(variance + self.epsilon))
-        return y if self.beta is None else y + _along(nn, self.beta, axis, rank), mean, variance
+        return y if self.beta is None else y + _along(nn, self.beta, (axis,), rank), mean, variance
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return the input's shape."""
@@ -144,7 +149,8 @@ class LayerNormalization(Layer):
     variance.
 
     Args:
-        axis: the axis of the features.
+        axis: the axis of the features, or a list of several over which it is normalised together; gamma and
+            beta have their sizes, in ascending order of the axes.
         epsilon: added to the variance.
         center: whether there is a ``beta``.
         scale: whether there is a ``gamma``.
@@ -153,6 +159,9 @@ class LayerNormalization(Layer):
         beta_regularizer: a name or a function, or None.
         gamma_regularizer: a name or a function, or None.
         name: the layer's name.
+
+    Raises:
+        ValueError: `axis` is no axis of the input behind the batch's, or `epsilon` not positive.
 
     Input and output of the same shape, (batch, ..., features) for ``axis=-1``.
 
@@ -168,7 +177,7 @@ class LayerNormalization(Layer):
 
     def __init__(
         self,
-        axis: int = -1,
+        axis: int | Sequence[int] = -1,
         epsilon: float = 1e-3,
         center: bool = True,
         scale: bool = True,
@@ -179,8 +188,8 @@ class LayerNormalization(Layer):
         name: str | None = None,
     ) -> None:
         super().__init__(name)
-        self.axis = axis
-        self.epsilon = epsilon
+        self.axis = axes("axis", axis)
+        self.epsilon = positive_number("epsilon", epsilon)
         self.center = center
         self.scale = scale
         self.beta_initializer = beta_initializer
@@ -189,48 +198,42 @@ class LayerNormalization(Layer):
         self.gamma_regularizer = gamma_regularizer
 
     def build(self, input_shape: Shape) -> None:
-        """Make gamma and beta, each (features,)."""
-        axis = _normalized_axis(self.name, self.axis, input_shape)
-        features = input_shape[axis]
+        """Make gamma and beta, each (features,), or with the sizes of several axes."""
+        InputSpec(min_ndim=2).check(self.name, input_shape)
+        axes = feature_axes(self.name, "axis", self.axis, input_shape)
+        sizes = tuple(input_shape[axis] for axis in axes)
         self.gamma = self.beta = None
         if self.scale:
             self.gamma = self.add_weight(
-                (features,), self.gamma_initializer, regularizer=self.gamma_regularizer, name="gamma"
+                sizes, self.gamma_initializer, regularizer=self.gamma_regularizer, name="gamma"
             )
         if self.center:
             self.beta = self.add_weight(
-                (features,), self.beta_initializer, regularizer=self.beta_regularizer, name="beta"
+                sizes, self.beta_initializer, regularizer=self.beta_regularizer, name="beta"
             )
-        self.input_spec = InputSpec(ndim=len(input_shape), axes={axis: features})
+        self.input_spec = InputSpec(ndim=len(input_shape), axes=dict(zip(axes, sizes, strict=True)))
 
     def call(self, x: Tensor) -> Tensor:
         """Normalise each sample."""
-        axis = self.axis % len(x.shape)
-        kernel = fast_path(self.nn, "layer_normalization") if axis == len(x.shape) - 1 else None
+        axes = feature_axes(self.name, "axis", self.axis, tuple(x.shape))
+        kernel = fast_path(self.nn, "layer_normalization") if axes == (len(x.shape) - 1,) else None
         y = None if kernel is None else kernel(x, self.gamma, self.beta, epsilon=self.epsilon)
-        return self._formula(x, axis) if y is None else y
+        return self._formula(x, axes) if y is None else y
 
-    def _formula(self, x: Tensor, axis: int) -> Tensor:
+    def _formula(self, x: Tensor, axes: tuple[int, ...]) -> Tensor:
         nn, rank = self.nn, len(x.shape)
-        centered = x - nn.mean(x, axis=axis, keepdims=True)
-        variance = nn.mean(centered * centered, axis=axis, keepdims=True)
+        centered = x - nn.mean(x, axis=axes, keepdims=True)
+        variance = nn.mean(centered * centered, axis=axes, keepdims=True)
         y = centered / nn.sqrt(variance + self.epsilon)
         if self.gamma is not None:
-            y = y * _along(nn, self.gamma, axis, rank)
+            y = y * _along(nn, self.gamma, axes, rank)
         if self.beta is not None:
-            y = y + _along(nn, self.beta, axis, rank)
+            y = y + _along(nn, self.beta, axes, rank)
         return y
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return the input's shape."""
         return input_shape
-
-
-def _normalized_axis(layer: str, axis: int, shape: Shape) -> int:
-    InputSpec(min_ndim=2).check(layer, shape)
-    if not axis % len(shape) >= 1 or not -len(shape) <= axis < len(shape):
-        raise ValueError(f"layer {layer!r}: axis {axis} is no feature axis of an input of shape {shape}")
-    return axis % len(shape)
 
 
 def _mean(nn: Any, x: Tensor, axes: tuple[int, ...], mask: Tensor | None) -> Tensor:
@@ -244,5 +247,9 @@ def _mean(nn: Any, x: Tensor, axes: tuple[int, ...], mask: Tensor | None) -> Ten
     return total / (nn.sum(nn.astype(counts, x.dtype), axis=axes, keepdims=True) + 1e-7)
 
 
-def _along(nn: Any, weight: Tensor, axis: int, rank: int) -> Tensor:
-    return nn.reshape(weight, tuple(-1 if i == axis else 1 for i in range(rank)))
+def _along(nn: Any, weight: Tensor, axes: tuple[int, ...], rank: int) -> Tensor:
+    sizes = dict(zip(axes, weight.shape, strict=True))
+    return nn.reshape(weight, tuple(sizes.get(axis, 1) for axis in range(rank)))
+
+
+_axis = axis  # the constructors' argument has the same name

@@ -91,8 +91,9 @@ class ProjectedRecurrent(Recurrent):
             self.bias = self.add_weight(
                 self.bias_shape(), self.first_bias, regularizer=self.bias_regularizer, name="bias"
             )
-        if self.state_dropout is not None:  # else it would be built by the first step of training
-            self.state_dropout(self.nn.zeros((1, self.units), dtype=self.dtype, device=self.device))
+        for dropout in (self.input_dropout, self.state_dropout):
+            if dropout is not None:  # else it would be built by the first step of training
+                dropout(self.nn.zeros((1,), dtype=self.dtype, device=self.device))
         self.input_spec = InputSpec(ndim=3, axes={2: features})
 
     def bias_shape(self) -> tuple[int, ...]:
@@ -153,12 +154,9 @@ class ProjectedRecurrent(Recurrent):
 
     def _drawn(self, dropout: Dropout | None, shape: Shape, like: Tensor, training: bool) -> Tensor | None:
         """Return what dropout makes of ones: the factors by which all steps are multiplied, None for 1."""
-        if dropout is None:
+        if dropout is None or not training:
             return None
-        # Called outside of training, too, so that it is built with the layer.
-        ones = self.nn.ones(shape, dtype=like.dtype, device=self.device)
-        kept = dropout(ones, training=training)
-        return kept if training else None
+        return dropout(self.nn.ones(shape, dtype=like.dtype, device=self.device), training=True)
 
 
 def default_gates(layer: Any) -> bool:

@@ -41,6 +41,9 @@ class Reshape(Layer):
         target_shape: the shape of a sample; one size may be -1 and is computed.
         name: the layer's name.
 
+    Raises:
+        ValueError: sizes that are no whole numbers or below -1, or samples that cannot have this shape.
+
     >>> import dualnn as dn
     >>> tuple(dn.layers.Reshape((2, -1))(dn.backend().zeros((5, 6))).shape)
     (5, 2, 3)
@@ -48,9 +51,16 @@ class Reshape(Layer):
 
     def __init__(self, target_shape: tuple[int, ...] | int, name: str | None = None) -> None:
         super().__init__(name)
-        self.target_shape = (target_shape,) if isinstance(target_shape, int) else tuple(target_shape)
-        if self.target_shape.count(-1) > 1:
-            raise ValueError(f"target_shape may have one -1, got {self.target_shape}")
+        sizes = target_shape if isinstance(target_shape, list | tuple) else (target_shape,)
+        whole = all(
+            hasattr(size, "__index__") and not isinstance(size, bool) and size >= -1 for size in sizes
+        )
+        if not whole or list(sizes).count(-1) > 1:
+            raise ValueError(
+                f"target_shape must be the sizes of a sample's axes, whole numbers with at most one -1, "
+                f"got {target_shape!r}"
+            )
+        self.target_shape = tuple(int(size) for size in sizes)
 
     def build(self, input_shape: Shape) -> None:
         """Check that the sizes agree; reshaping has no weights."""
