@@ -168,8 +168,9 @@ def test_callbacks_are_called_in_order(backend):
     x, y = regression(4)
     linear().fit(x, y, batch_size=2, epochs=1, validation_data=(x, y), callbacks=[Log()], verbose=0)
     batch = ["on_train_batch_begin", "on_train_batch_end", "on_train_chunk_end"]
+    test = ["on_test_batch_begin", "on_test_batch_end"]
     assert calls == [
-        "on_train_begin", "on_epoch_begin", *batch, *batch, "on_test_begin", "on_test_end",
+        "on_train_begin", "on_epoch_begin", *batch, *batch, "on_test_begin", *test, *test, "on_test_end",
         "on_epoch_end", "on_train_end",
     ]  # fmt: skip
 

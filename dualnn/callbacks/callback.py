@@ -13,8 +13,12 @@ Logs = dict[str, float] | None
 class Callback:
     """The base of callbacks: override the methods that you need.
 
+    Each method is given `logs` by position, a dictionary, as in Keras: empty where there are no numbers yet.
+
     Attributes:
-        model: the model that is trained; set ``self.model.stop_training = True`` to end after the epoch.
+        model: the model that is trained. Set ``self.model.stop_training = True`` to end the training: after
+            the epoch, or in a method for each batch after this batch, with which the epoch then ends.
+            ``stop_evaluating`` and ``stop_predicting`` end an evaluation and a prediction likewise.
         params: ``{"epochs": ..., "steps": ..., "verbose": ...}``.
 
     >>> import dualnn as dn
@@ -63,11 +67,19 @@ class Callback:
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Called after an epoch and its validation; `logs` has the epoch's numbers."""
 
+    def on_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        """An older name of `on_train_batch_begin`, which calls it."""
+
+    def on_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """An older name of `on_train_batch_end`, which calls it."""
+
     def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
         """Called before a step of training."""
+        self.on_batch_begin(batch, logs)
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         """Called after a step of training; `logs` has the means of the epoch so far."""
+        self.on_batch_end(batch, logs)
 
     def on_train_chunk_end(self, batch: int, logs: Logs = None) -> None:
         """Called when the steps up to number `batch` are done that ran behind one call.
@@ -79,11 +91,23 @@ class Callback:
     def on_test_begin(self, logs: Logs = None) -> None:
         """Called before an evaluation, also that of validation data."""
 
+    def on_test_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        """Called before a batch of an evaluation, also that of validation data."""
+
+    def on_test_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Called after a batch of an evaluation; `logs` has the means so far."""
+
     def on_test_end(self, logs: Logs = None) -> None:
-        """Called after an evaluation."""
+        """Called after an evaluation; `logs` has its numbers."""
 
     def on_predict_begin(self, logs: Logs = None) -> None:
         """Called before a prediction."""
+
+    def on_predict_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        """Called before a batch of a prediction."""
+
+    def on_predict_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Called after a batch of a prediction; `logs` is ``{"outputs": ...}`` with its NumPy arrays."""
 
     def on_predict_end(self, logs: Logs = None) -> None:
         """Called after a prediction."""

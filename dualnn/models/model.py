@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -19,9 +18,9 @@ from dualnn.models.summary import summary
 from dualnn.names import unknown
 from dualnn.place import Place
 from dualnn.saving.configs import Config, decode, encode
-from dualnn.training.callback_list import CallbackList
+from dualnn.training.callback_list import PREDICT_BATCH, CallbackList, checked
 from dualnn.training.checkpoints import Checkpoints
-from dualnn.training.data import Batch, as_arrays, data_from, map_tree, native_tree, with_class_weight
+from dualnn.training.data import ArrayData, as_arrays, check_class_weight, data_from, map_tree, native_tree
 from dualnn.training.engines import Wish
 from dualnn.training.guard import check_choice
 from dualnn.training.objective import Goals
@@ -63,7 +62,10 @@ class Model(Layer):
     """
 
     stop_training: bool = False
-    """Set it in a callback to end the training after the epoch."""
+    """Set it in a callback to end the training: after the epoch, or in a method for each batch at once."""
+    stop_evaluating: bool = False
+    """Set it in a callback to end an evaluation after the batch; likewise for a prediction."""
+    stop_predicting: bool = False
     history: History | None = None
     """The record of the last training."""
     epochs_trained: int = 0
@@ -71,7 +73,9 @@ class Model(Layer):
     declared_input: Any = None
     """The symbolic input or inputs that say what the model is built on, if it has any."""
 
-    diary = frozenset({"stop_training", "history", "epochs_trained", "built"})
+    diary = frozenset(
+        {"stop_training", "stop_evaluating", "stop_predicting", "history", "epochs_trained", "built"}
+    )
 
     _graph: Graph | None = None
     _owner: object | None = None  # what tells the model's optimizer that the model is its own
@@ -309,7 +313,7 @@ class Model(Layer):
         batch_size: int | None = None,
         epochs: int = 1,
         verbose: Any = "auto",
-        callbacks: Sequence[Callback] | Callback = (),
+        callbacks: Sequence[Callback] | Callback | None = None,
         validation_split: float = 0.0,
         validation_data: Any = None,
         shuffle: bool = True,
@@ -338,7 +342,7 @@ class Model(Layer):
             epochs: the number of the last epoch, so passes over the data if `initial_epoch` is 0.
             verbose: ``"auto"`` (a progress bar on a terminal, else silent), 0 (silent), 1 (progress
                 bar), 2 (a line an epoch).
-            callbacks: called as the training goes.
+            callbacks: a callback or a list of them, called as the training goes.
             validation_split: the share of the samples, the last ones, that is held out for validation.
             validation_data: ``(x, y)`` or ``(x, y, sample_weight)``, or what yields batches.
             shuffle: whether arrays are shuffled anew for each epoch.
@@ -395,7 +399,7 @@ class Model(Layer):
             epochs=epochs,
             initial_epoch=initial_epoch,
             verbose=verbose,
-            callbacks=[callbacks] if isinstance(callbacks, Callback) else list(callbacks or ()),
+            callbacks=checked(callbacks),
             shuffle=shuffle,
             seed=seed,
             finite=check_finite,
@@ -412,7 +416,7 @@ class Model(Layer):
         verbose: Any = "auto",
         sample_weight: Any = None,
         steps: int | None = None,
-        callbacks: Sequence[Callback] = (),
+        callbacks: Sequence[Callback] | Callback | None = None,
         return_dict: bool = False,
     ) -> Any:
         """Return the loss and the metrics on data.
@@ -424,7 +428,7 @@ class Model(Layer):
             verbose: as in `fit`.
             sample_weight: the weight of each sample.
             steps: batches to take; None for all.
-            callbacks: called as the evaluation goes.
+            callbacks: a callback or a list of them, called as the evaluation goes.
             return_dict: whether a dictionary is returned.
 
         Returns:
@@ -432,7 +436,7 @@ class Model(Layer):
         """
         trainer = self._require_trainer("cannot be evaluated", loss=True)
         data = data_from(x, y, sample_weight, batch_size=batch_size, steps=steps)
-        return _logs(trainer.test(data, verbose, list(callbacks)), return_dict)
+        return _logs(trainer.test(data, verbose, checked(callbacks)), return_dict)
 
     def predict(
         self,
@@ -440,7 +444,7 @@ class Model(Layer):
         batch_size: int | None = None,
         verbose: Any = "auto",
         steps: int | None = None,
-        callbacks: Sequence[Callback] = (),
+        callbacks: Sequence[Callback] | Callback | None = None,
     ) -> Any:
         """Return the model's outputs as NumPy arrays.
 
@@ -449,27 +453,35 @@ class Model(Layer):
             batch_size: samples a step, 32 by default; it does not change the result but for rounding.
             verbose: as in `fit`.
             steps: batches to take; None for all.
-            callbacks: called as the prediction goes.
+            callbacks: a callback or a list of them, called as the prediction goes.
 
         Returns:
             An array of shape (samples, ...); for several outputs a list or a dictionary of them.
         """
+        several = checked(callbacks)
         data = data_from(x, batch_size=batch_size, steps=steps)
         self.build_on(data.first().x)
         nn = self.nn
         shown = verbosity(verbose)
-        params = {"epochs": 1, "steps": data.steps, "verbose": shown}
-        callback = CallbackList(callbacks, self, params)
+        callback = CallbackList(several, self, {"epochs": 1, "steps": data.steps, "verbose": shown})
+        each = callback.overrides(*PREDICT_BATCH)
+        self.stop_predicting = False
         callback("on_predict_begin")
         size, ahead, parts = 0, data.steps, []
         with ProgressBar(shown == 1, None, self.name) as bar:
             bar.begin(data.steps)
-            for batch in data.batches(self.place, None):
+            for number, batch in enumerate(data.batches(self.place, None)):
+                if each:
+                    callback("on_predict_batch_begin", number)
                 if samples_in(nn, batch.x) != size:  # the first batch, and a smaller last one
                     size = samples_in(nn, batch.x)
                     outputs, ahead = self._predictor(size, ahead), 1
                 parts.append(map_tree(nn.to_numpy, outputs(batch.x)))
                 bar.step()
+                if each:
+                    callback("on_predict_batch_end", number, {"outputs": parts[-1]})
+                if self.stop_predicting:
+                    break
         callback("on_predict_end")
         return _concatenated(parts)
 
@@ -483,18 +495,18 @@ class Model(Layer):
     ) -> Any:
         """Do one step of training on one batch, and return its loss and metrics as `evaluate` does."""
         trainer = self._require_trainer("cannot be trained", loss=True)
-        batch = Batch(as_arrays(x, "x"), as_arrays(y, "y"), as_arrays(sample_weight, "sample_weight"))
-        if class_weight:
-            batch = with_class_weight(batch, class_weight)
-        return _logs(trainer.train_on_batch(batch), return_dict)
+        data = _one_batch(x, y, sample_weight)
+        if class_weight is not None:
+            check_class_weight(class_weight)
+            data.weigh_classes(class_weight)
+        return _logs(trainer.train_on_batch(data.batch), return_dict)
 
     def test_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
     ) -> Any:
         """Return the loss and metrics on one batch as `evaluate` does."""
         trainer = self._require_trainer("cannot be evaluated", loss=True)
-        data = data_from(x, y, sample_weight, batch_size=sys.maxsize)
-        return _logs(trainer.test(data, 0, ()), return_dict)
+        return _logs(trainer.test(_one_batch(x, y, sample_weight), 0, ()), return_dict)
 
     def predict_on_batch(self, x: Any) -> Any:
         """Return the outputs for one batch as NumPy arrays."""
@@ -555,6 +567,13 @@ class Model(Layer):
         if loss and self._trainer.goals.loss is None:
             raise RuntimeError(f"model {self.name!r} {what} without a loss: compile(optimizer, loss=...)")
         return self._trainer
+
+
+def _one_batch(x: Any, y: Any, sample_weight: Any) -> ArrayData:
+    data = data_from(x, y, sample_weight)
+    if not isinstance(data, ArrayData):
+        raise TypeError(f"expected the arrays of one batch, got what yields batches: {type(x).__name__}")
+    return ArrayData(data.batch, max(1, data.size))
 
 
 def _logs(logs: dict[str, float], as_dict: bool) -> Any:

@@ -25,7 +25,7 @@ from dualnn.seeds import Seed
 from dualnn.training import guard
 from dualnn.training import step as steps
 from dualnn.training.ahead import Ahead
-from dualnn.training.callback_list import CallbackList
+from dualnn.training.callback_list import TEST_BATCH, TRAIN_BATCH, CallbackList
 from dualnn.training.checkpoints import Checkpoints
 from dualnn.training.compiled import CompiledSteps
 from dualnn.training.data import (
@@ -184,7 +184,7 @@ class Trainer:
             kept,
             Ahead(functools.partial(self._outset, data, engine, shuffle, scalars)),
             scalars,
-            callback.overrides("on_train_batch_begin", "on_train_batch_end"),
+            callback.overrides(*TRAIN_BATCH),
             callback.overrides("on_train_chunk_end"),
             _in_loop(data, engine) and fast_path(model.nn, "variable_in_loop") is not None,
         )
@@ -382,14 +382,22 @@ class Trainer:
     ) -> dict[str, float]:
         """Return the losses and metrics on data that has been prepared, by the engine of a fit around it."""
         model, nn = self.model, self.model.nn
+        each = callback.overrides(*TEST_BATCH)
+        model.stop_evaluating = False
         callback("on_test_begin")
         variables = [nn.value(variable) for variable in model.variables]
         metrics = self._initial_metrics()
         with ProgressBar(shown, None, model.name) as bar:
             bar.begin(data.steps)
-            for count, run in self._test_runs(data, variables, engine):
+            for number, (count, run) in enumerate(self._test_runs(data, variables, engine, each)):
+                if each:
+                    callback("on_test_batch_begin", number)
                 metrics = run(metrics)
                 bar.step(count)
+                if each:
+                    callback("on_test_batch_end", number, self.objective.results(nn, metrics))
+                if model.stop_evaluating:
+                    break
         logs = self.objective.results(nn, metrics)
         callback("on_test_end", logs)
         return logs
@@ -528,7 +536,7 @@ class Trainer:
 
     def _announced(self, history: History, data: Data, epochs: int, callback: CallbackList) -> Engine:
         """Choose the engine of a run, and say so in its history and to the logger ``"dualnn"``."""
-        each = callback.names_of("on_train_batch_begin", "on_train_batch_end")
+        each = callback.names_of(*TRAIN_BATCH)
         reason = f"{' and '.join(each)} asked for each batch" if each else None
         if reason is None and not _is_resident(data, self.model.place):
             reason = "the data comes batch by batch"
@@ -566,15 +574,18 @@ class Trainer:
         return loop
 
     def _test_runs(
-        self, data: Data, variables: list[Tensor], engine: Engine | None
+        self, data: Data, variables: list[Tensor], engine: Engine | None, each: bool = False
     ) -> Iterator[tuple[int, Callable[[list[MetricState]], list[MetricState]]]]:
-        """Yield, for the calls that an evaluation is made of, the number of steps and the call."""
+        """Yield, for the calls that an evaluation is made of, the number of steps and the call.
+
+        With `each` there is a call for each batch.
+        """
         place = self.model.place
         nn = place.nn
         if engine is None:
             engine, _ = self._engine(32, data.steps, None)
         name = ("test", engine.name, engine.jit)
-        if engine.name != "epoch" or not isinstance(data, ArrayData) or not data.is_resident(place):
+        if each or engine.name != "epoch" or not isinstance(data, ArrayData) or not data.is_resident(place):
             step = self._steps.get((*name, "step"), self.model, lambda: self._prepared_test_step(engine))
             for batch in data.batches(place, None):
                 yield 1, lambda metrics, batch=batch: step(variables, metrics, batch)  # type: ignore[misc]
