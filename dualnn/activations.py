@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dualnn.backends import namespace
+from dualnn.foreign.advice import refusal
+from dualnn.foreign.recognition import KERAS, class_names, is_module
 from dualnn.names import lookup
 from dualnn.protocol import Tensor
 
@@ -243,6 +245,8 @@ def get(identifier: str | Activation | None) -> Activation:
         return linear
     if isinstance(identifier, str):
         return lookup("activation", identifier, _BY_NAME)
+    if is_module(identifier) or class_names(identifier, *KERAS):
+        raise refusal(identifier, "activations", "an activation of dualnn")
     if callable(identifier):
         return identifier
     raise TypeError(f"expected an activation's name, a callable or None, got {identifier!r}")

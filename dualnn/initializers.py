@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dualnn.foreign.advice import refusal
+from dualnn.foreign.recognition import library
 from dualnn.names import lookup, unknown
 from dualnn.random import Generator, next_seed
 from dualnn.saving.configs import Configured
@@ -364,6 +366,8 @@ def get(identifier: Any) -> Callable[[Sequence[int], Generator], Array]:
         identifier = lookup("initializer", identifier, _BY_NAME)
     if isinstance(identifier, type) and issubclass(identifier, Initializer):
         return identifier()
+    if library(identifier) is not None:
+        raise refusal(identifier, "initializers", "an initializer of dualnn")
     if callable(identifier):
         return identifier  # type: ignore[no-any-return]
     raise TypeError(f"expected an initializer's name or a callable, got {identifier!r}")

@@ -893,11 +893,12 @@ def get(identifier: Any) -> Loss:
 
     Args:
         identifier: a loss, or its class, or its name: ``"mse"``, ``"mean_squared_error"`` or
-            ``"MeanSquaredError"``; or a function of `y_true` and `y_pred`, as in `LossFunctionWrapper`.
+            ``"MeanSquaredError"``; or a function of `y_true` and `y_pred`, as in `LossFunctionWrapper`. A
+            loss of PyTorch or Keras is called as its own library calls it, on that library's backend.
 
     Raises:
         ValueError: no loss has this name.
-        TypeError: none of these.
+        TypeError: none of these, or another object of a library.
 
     >>> import dualnn as dn
     >>> dn.losses.get("mse")
@@ -909,6 +910,11 @@ def get(identifier: Any) -> Loss:
         return identifier
     if inspect.isclass(identifier) and issubclass(identifier, Loss):
         return identifier()
+    from dualnn.foreign import losses as foreign  # here, as its classes inherit from those of this module
+
+    native = foreign.loss(identifier)
+    if native is not None:
+        return native
     if callable(identifier):
         return LossFunctionWrapper(identifier)
     raise TypeError(f"expected a loss, its name or a function of y_true and y_pred, got {identifier!r}")

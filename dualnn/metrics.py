@@ -561,10 +561,15 @@ def get(
             metric = get(lookup("metric", identifier, _BY_NAME))
         metric.name = identifier
         return metric
-    if inspect.isclass(identifier):
-        return get(identifier())
     if isinstance(identifier, Metric):
         return identifier
+    from dualnn.foreign import losses as foreign  # here, as its classes inherit from those of this module
+
+    native = foreign.metric(identifier)
+    if native is not None:
+        return native
+    if inspect.isclass(identifier):
+        return get(identifier())
     if callable(identifier):
         return MeanMetricWrapper(identifier)
     raise TypeError(f"expected a metric, its name or a function of y_true and y_pred, got {identifier!r}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
@@ -31,6 +32,16 @@ def unknown(kind: str, name: object, known: Iterable[str]) -> str:
     nearest = difflib.get_close_matches(str(name).lower(), names, n=3)
     guess = f"; did you mean {_quoted(nearest, ' or ')}?" if nearest else "."
     return f"unknown {kind} {name!r}{guess} Known: {_quoted(names, ', ')}."
+
+
+def snake_case(name: str) -> str:
+    """Return a class's name in snake case.
+
+    >>> snake_case("MaxPooling2D"), snake_case("Conv2D")
+    ('max_pooling2d', 'conv2d')
+    """
+    name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)
+    return name.lower()
 
 
 def _quoted(names: Iterable[str], joiner: str) -> str:

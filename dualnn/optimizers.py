@@ -15,6 +15,8 @@ from typing import Any
 
 from dualnn import backends, schedules
 from dualnn.fast_paths import fast_path
+from dualnn.foreign.advice import refusal
+from dualnn.foreign.recognition import library
 from dualnn.names import lookup
 from dualnn.protocol import Backend, Tensor
 from dualnn.saving.configs import Config, Configured, encode
@@ -116,6 +118,8 @@ class Optimizer(Configured):
 
     @learning_rate.setter
     def learning_rate(self, value: LearningRate) -> None:
+        if library(value) is not None:
+            raise refusal(value, "schedules", "a learning rate or a function of the steps done")
         if not callable(value):
             _require("learning_rate", value, 0.0)
         self._learning_rate = value
@@ -444,7 +448,7 @@ class SGD(Optimizer):
         learning_rate: as in `Optimizer`.
         momentum: a number from 0 to 1.
         nesterov: look ahead along the momentum.
-        kwargs: the other arguments of `Optimizer`.
+        options: the other arguments of `Optimizer`.
 
     Raises:
         ValueError: a number out of its range, or more than one way of clipping.
@@ -466,9 +470,9 @@ class SGD(Optimizer):
         learning_rate: LearningRate = 0.01,
         momentum: float = 0.0,
         nesterov: bool = False,
-        **kwargs: Any,
+        **options: Any,
     ) -> None:
-        super().__init__(learning_rate, **kwargs)
+        super().__init__(learning_rate, **options)
         _require("momentum", momentum, 0.0, 1.0)
         self.momentum = momentum
         self.nesterov = nesterov
@@ -504,7 +508,7 @@ class Adam(Optimizer):
         beta_2: how much of ``v`` stays, at least 0, below 1.
         epsilon: at least 0.
         amsgrad: divide by the largest ``v`` so far, the slot ``velocity_hat`` (Reddi et al., 2018).
-        kwargs: the other arguments of `Optimizer`.
+        options: the other arguments of `Optimizer`.
 
     Raises:
         ValueError: a number out of its range, or more than one way of clipping.
@@ -526,9 +530,9 @@ class Adam(Optimizer):
         beta_2: float = 0.999,
         epsilon: float = 1e-7,
         amsgrad: bool = False,
-        **kwargs: Any,
+        **options: Any,
     ) -> None:
-        super().__init__(learning_rate, **kwargs)
+        super().__init__(learning_rate, **options)
         _require_below_one("beta_1", beta_1)
         _require_below_one("beta_2", beta_2)
         _require("epsilon", epsilon, 0.0)
@@ -586,7 +590,7 @@ class AdamW(Adam):
     Args:
         learning_rate: as in `Optimizer`.
         weight_decay: as in `Optimizer`.
-        kwargs: the other arguments of `Adam`.
+        options: the other arguments of `Adam`.
 
     >>> import dualnn as dn
     >>> nn = dn.backend()
@@ -597,9 +601,9 @@ class AdamW(Adam):
     """
 
     def __init__(
-        self, learning_rate: LearningRate = 0.001, weight_decay: float = 0.004, **kwargs: Any
+        self, learning_rate: LearningRate = 0.001, weight_decay: float = 0.004, **options: Any
     ) -> None:
-        super().__init__(learning_rate, weight_decay=weight_decay, **kwargs)
+        super().__init__(learning_rate, weight_decay=weight_decay, **options)
 
 
 class RMSprop(Optimizer):
@@ -615,7 +619,7 @@ class RMSprop(Optimizer):
         epsilon: at least 0.
         centered: subtract from ``v`` the square of the running mean of ``g``, the slot
             ``average_gradient``.
-        kwargs: the other arguments of `Optimizer`.
+        options: the other arguments of `Optimizer`.
 
     Raises:
         ValueError: a number out of its range, or more than one way of clipping.
@@ -635,9 +639,9 @@ class RMSprop(Optimizer):
         momentum: float = 0.0,
         epsilon: float = 1e-7,
         centered: bool = False,
-        **kwargs: Any,
+        **options: Any,
     ) -> None:
-        super().__init__(learning_rate, **kwargs)
+        super().__init__(learning_rate, **options)
         _require_below_one("rho", rho)
         _require("momentum", momentum, 0.0, 1.0)
         _require("epsilon", epsilon, 0.0)
@@ -673,7 +677,7 @@ class Adagrad(Optimizer):
         learning_rate: as in `Optimizer`.
         initial_accumulator_value: what ``a`` starts from, at least 0.
         epsilon: at least 0.
-        kwargs: the other arguments of `Optimizer`.
+        options: the other arguments of `Optimizer`.
 
     Raises:
         ValueError: a number out of its range, or more than one way of clipping.
@@ -693,9 +697,9 @@ class Adagrad(Optimizer):
         learning_rate: LearningRate = 0.001,
         initial_accumulator_value: float = 0.1,
         epsilon: float = 1e-7,
-        **kwargs: Any,
+        **options: Any,
     ) -> None:
-        super().__init__(learning_rate, **kwargs)
+        super().__init__(learning_rate, **options)
         _require("initial_accumulator_value", initial_accumulator_value, 0.0)
         _require("epsilon", epsilon, 0.0)
         self.slot_start = initial_accumulator_value
@@ -722,7 +726,7 @@ class Adamax(Optimizer):
         beta_1: how much of ``m`` stays, at least 0, below 1.
         beta_2: how much of ``u`` stays, at least 0, below 1.
         epsilon: at least 0.
-        kwargs: the other arguments of `Optimizer`.
+        options: the other arguments of `Optimizer`.
 
     Raises:
         ValueError: a number out of its range, or more than one way of clipping.
@@ -743,9 +747,9 @@ class Adamax(Optimizer):
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-7,
-        **kwargs: Any,
+        **options: Any,
     ) -> None:
-        super().__init__(learning_rate, **kwargs)
+        super().__init__(learning_rate, **options)
         _require_below_one("beta_1", beta_1)
         _require_below_one("beta_2", beta_2)
         _require("epsilon", epsilon, 0.0)
@@ -806,4 +810,6 @@ def get(identifier: Any) -> Optimizer:
         return identifier
     if inspect.isclass(identifier) and issubclass(identifier, Optimizer):
         return identifier()  # type: ignore[call-arg]  # a subclass has a default learning rate
+    if library(identifier) is not None:
+        raise refusal(identifier, "optimizers", "an optimizer of dualnn")
     raise TypeError(f"expected an optimizer or its name, got {identifier!r}")

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from dualnn.backends import namespace
+from dualnn.foreign.advice import refusal
+from dualnn.foreign.recognition import library
 from dualnn.names import lookup
 from dualnn.protocol import Tensor
 from dualnn.saving.configs import Configured
@@ -116,6 +118,8 @@ def get(identifier: Any) -> Regularizer | None:
         return lookup("regularizer", identifier, _BY_NAME)
     if identifier is None:
         return None
+    if library(identifier) is not None:
+        raise refusal(identifier, "regularizers", "a regularizer of dualnn")
     if callable(identifier):
         return identifier  # type: ignore[no-any-return]
     raise TypeError(f"expected a regularizer's name, a callable or None, got {identifier!r}")

@@ -226,7 +226,7 @@ BAD_ARGUMENTS = [
     (lambda: L.Dropout(1.0), "rate must be a number of at least 0 and less than 1, got 1.0"),
     (lambda: L.Reshape((-1, -1)), "one -1"),
     (lambda: L.BatchNormalization(momentum=2), "momentum must be a number"),
-    (lambda: L.BatchNormalization(axis=[1, 2]), "axis must be a whole number, the number of one axis"),
+    (lambda: L.BatchNormalization(axis=[1, 2]), "axis must be a whole number"),
     (lambda: L.BatchNormalization(epsilon=0), "epsilon must be a finite number above 0, got 0"),
     (lambda: L.LayerNormalization(axis={}), "axis must be a whole number, the number of one axis, got {}"),
     (lambda: L.LayerNormalization(axis=[]), "a list of different ones"),

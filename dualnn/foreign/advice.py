@@ -7,14 +7,12 @@ import importlib
 import inspect
 from typing import Any
 
+from dualnn.arguments import accepted
 from dualnn.foreign.recognition import KERAS, class_names, library, public_name
+from dualnn.names import snake_case
 
-_TORCH_SETTINGS = {
-    "lr": "learning_rate",
-    "eps": "epsilon",
-    "alpha": "rho",
-    "initial_accumulator_value": "initial_accumulator_value",
-}
+_TORCH_SETTINGS = {"lr": "learning_rate", "eps": "epsilon", "alpha": "rho"}
+_DECAY = "a decay that is added to the gradient"
 _DECOUPLED = ("AdamW",)
 """The optimizers of torch whose weight decay is not added to the gradient."""
 
@@ -42,37 +40,39 @@ def counterpart(x: Any, room: str) -> str | None:
     if library(x) is None:
         return None
     module = importlib.import_module(f"dualnn.{room}")
-    names = class_names(x, *KERAS, "torch", "torchmetrics") or [public_name(x).rpartition(".")[2]]
-    for name in names:
-        ours = getattr(module, name, None)
-        if inspect.isclass(ours):
-            break
-    else:
-        near = difflib.get_close_matches(names[0], [n for n in vars(module) if n[:1].isupper()], 1, 0.8)
+    name = next(iter(class_names(x, *KERAS, "torch", "torchmetrics")), public_name(x).rpartition(".")[2])
+    for function in (getattr(module, word, None) for word in (snake_case(name), name.lower())):
+        if room == "activations" and inspect.isfunction(function):
+            return f"dn.activations.{function.__name__}"
+    ours = getattr(module, name, None)
+    if not isinstance(ours, type):
+        near = difflib.get_close_matches(name, [n for n in vars(module) if n[:1].isupper()], 1, 0.8)
         return f"dn.{room}.{near[0]}" if near else None
     settings = {} if isinstance(x, type) else _settings(x)
     told = [
         f"{name}={settings[name]!r}"
-        for name, parameter in inspect.signature(ours).parameters.items()
+        for name, parameter in (accepted(ours) or {}).items()
         if name in settings and _is_plain(settings[name]) and settings[name] != parameter.default
         if name not in ("name", "seed")
     ]
     text = f"dn.{room}.{ours.__name__}({', '.join(told)})"
-    decay = settings.get("weight_decay")
-    if library(x) == "torch" and decay and ours.__name__ not in _DECOUPLED:
+    decay = settings.get(_DECAY)
+    if decay:
         text += f" and, for weight_decay={decay!r}, kernel_regularizer=dn.regularizers.L2({decay / 2!r})"
     return text
 
 
 def _settings(x: Any) -> dict[str, Any]:
     if library(x) == "torch":
-        return _torch_settings(getattr(x, "defaults", {}))
-    config = x.get_config() if hasattr(x, "get_config") else vars(x)
-    return {name: _shortest(value) for name, value in config.items()}
+        return _torch_settings(getattr(x, "defaults", {}), type(x).__name__ in _DECOUPLED)
+    config = x.get_config() if hasattr(x, "get_config") else {}
+    settings = {**getattr(x, "_fn_kwargs", {}), **vars(x), **config}  # a loss of Keras keeps some apart
+    return {name: _shortest(value) for name, value in settings.items()}
 
 
-def _torch_settings(given: dict[str, Any]) -> dict[str, Any]:
-    settings = {_TORCH_SETTINGS.get(name, name): value for name, value in given.items()}
+def _torch_settings(given: dict[str, Any], decoupled: bool) -> dict[str, Any]:
+    names = _TORCH_SETTINGS | ({} if decoupled else {"weight_decay": _DECAY})
+    settings = {names.get(name, name): value for name, value in given.items()}
     if "betas" in settings:
         settings["beta_1"], settings["beta_2"] = settings["betas"]
     return settings

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import re
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from dualnn.layers import context, masks, tree
 from dualnn.layers.input_spec import InputSpec
 from dualnn.layers.symbolic import SymbolicTensor, is_symbolic
 from dualnn.moving import moved
+from dualnn.names import snake_case
 from dualnn.place import Place
 from dualnn.protocol import Backend, Shape, Tensor
 from dualnn.saving.configs import Configured
@@ -584,16 +584,6 @@ class Layer(Configured, tree.Node):
     def __repr__(self) -> str:
         where = f" on {self._place.backend}, {self._place.device}" if self._place and self.built else ""
         return f"<{type(self).__name__} {self.name!r}{where}>"
-
-
-def snake_case(name: str) -> str:
-    """Return a class's name in snake case.
-
-    >>> snake_case("MaxPooling2D"), snake_case("Conv2D")
-    ('max_pooling2d', 'conv2d')
-    """
-    name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)
-    return name.lower()
 
 
 def shapes_of(x: Any) -> Any:

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from dualnn import arguments
 from dualnn.saving import registry
 
 Config = dict[str, Any]
@@ -43,6 +44,7 @@ class Configured:
     _given: Given
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:  # noqa: D102 - it does what __new__ always does
+        arguments.check(cls, args, kwargs)
         self = super().__new__(cls)
         self.__dict__["_given"] = Given(args, kwargs)  # looked at when it is saved: making it stays cheap
         return self

@@ -48,11 +48,15 @@ class Goals:
 
     def __post_init__(self) -> None:
         """Raise ValueError for a name that is not known."""
-        for name in _strings(self.loss):
-            losses.get(name)
-        for name in (*_strings(self.metrics), *_strings(self.weighted_metrics)):
-            if name.lower() not in ("accuracy", "acc"):  # these depend on the outputs
-                metrics.get(name)
+        self.check(str)
+
+    def check(self, kind: type = object) -> None:
+        """Raise an error for what is no loss or metric, of those that were given as objects of a kind."""
+        for one in _leaves(self.loss, kind):
+            losses.get(one)
+        for one in _leaves((self.metrics, self.weighted_metrics), kind):
+            if not isinstance(one, str) or one.lower() not in ("accuracy", "acc"):  # these need the outputs
+                metrics.get(one)
 
 
 class Objective:
@@ -81,6 +85,13 @@ class Objective:
             *self._metrics(goals.metrics, "metrics", shapes, weighted=False),
             *self._metrics(goals.weighted_metrics, "weighted_metrics", shapes, weighted=True),
         ]
+
+    def check_backend(self, nn: Backend) -> None:
+        """Raise TypeError if a loss or a metric is a framework's own, and the backend is another's."""
+        for part in (*self.losses, *(metric for _, metric, _, _ in self.metrics)):
+            check = getattr(part, "check_backend", None)
+            if check is not None:
+                check(nn)
 
     def check(self, batch: Batch) -> None:
         """Raise ValueError if the targets of a batch of NumPy arrays do not fit the outputs."""
@@ -194,12 +205,12 @@ def output_items(y: Any) -> list[tuple[str, Any]]:
     return [("output", y)]
 
 
-def _strings(spec: Any) -> Iterator[str]:
-    if isinstance(spec, str):
-        yield spec
-    elif isinstance(spec, dict | list | tuple):
+def _leaves(spec: Any, kind: type) -> Iterator[Any]:
+    if isinstance(spec, dict | list | tuple):
         for item in spec.values() if isinstance(spec, dict) else spec:
-            yield from _strings(item)
+            yield from _leaves(item, kind)
+    elif spec is not None and isinstance(spec, kind):
+        yield spec
 
 
 def _loss(identifier: Any) -> losses.Loss | None:

@@ -423,6 +423,8 @@ class Trainer:
 
     def _prepare(self, data: Data, finite: bool) -> None:
         """Build the model on the data's first sample, and check the data against its outputs."""
+        if self._objective is None:
+            self.goals.check()
         first = data.first()
         self.model.build_on(first.x)
         outputs, targets = self.model.output_shape, without_batch(first.y)
@@ -430,6 +432,7 @@ class Trainer:
             self._objective = Objective(self.goals, outputs, targets, self.model.output_names)
             self._steps = CompiledSteps()
         objective = self._objective
+        objective.check_backend(self.model.nn)
 
         def check(batch: Batch) -> None:
             if finite:

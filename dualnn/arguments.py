@@ -1,0 +1,101 @@
+"""Arguments of constructors: which a class takes, and whether their values are of the kind that it says."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+import numbers
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from dualnn.names import unknown
+
+_PASSED_ON = "options"
+"""The name of ``**options`` that go on to the constructor of the class above."""
+
+
+@functools.cache
+def accepted(cls: Any) -> Mapping[str, inspect.Parameter] | None:
+    """Return the parameters of a class's constructor by name, with those that it passes on as ``**options``.
+
+    None if it takes any keyword.
+
+    >>> import dualnn as dn
+    >>> list(accepted(dn.layers.Dropout))
+    ['rate', 'seed', 'name']
+    """
+    found: dict[str, inspect.Parameter] = {}
+    for kind in cls.__mro__:
+        if "__init__" not in vars(kind):
+            continue
+        parameters = list(inspect.signature(vars(kind)["__init__"]).parameters.values())[1:]
+        open_end = [p for p in parameters if p.kind in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
+        found |= {p.name: p for p in parameters if p not in open_end and p.name not in found}
+        if not open_end:
+            return found
+        if [p.name for p in open_end] != [_PASSED_ON]:
+            return None
+    return found
+
+
+def check(cls: type, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+    """Check the arguments for the constructor of a class of dualnn, before it runs.
+
+    Raises:
+        TypeError: a name that it does not take; the message has the nearest ones.
+        ValueError: a value of another kind than the parameter's annotation says, or the name of an
+            activation, an initializer or a regularizer that is not known.
+    """
+    if not (args or kwargs) or not str(cls.__init__.__module__).startswith(f"{__package__}."):  # type: ignore[misc]
+        return
+    parameters = accepted(cls)
+    if parameters is None:
+        return
+    for name in kwargs:
+        if name not in parameters:
+            raise TypeError(f"{cls.__name__}: {unknown('argument', name, parameters)}")
+    by_position = [p.name for p in parameters.values() if p.kind is not p.KEYWORD_ONLY]
+    for name, value in (*zip(by_position, args, strict=False), *kwargs.items()):
+        _check_value(cls.__name__, parameters[name], value)
+
+
+def _check_value(owner: str, parameter: inspect.Parameter, value: Any) -> None:
+    name = parameter.name
+    room = next((room for ending, room in _ROOMS.items() if name.endswith(ending)), None)
+    if room is not None:
+        try:
+            importlib.import_module(f"{__package__}.{room}").get(value)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{owner}: {name}: {error}") from None
+        return
+    kinds = str(parameter.annotation).split(" | ")
+    if value is parameter.default or not all(kind in _KINDS for kind in kinds):
+        return
+    if not any(_KINDS[kind][1](value) for kind in kinds):
+        wanted = " or ".join(_KINDS[kind][0] for kind in kinds)
+        raise ValueError(f"{owner}: {name} must be {wanted}, got {value!r:.80}")
+
+
+def is_whole(x: Any) -> bool:
+    """Whether `x` is a whole number of Python or NumPy, no boolean."""
+    return isinstance(x, int | np.integer) and not isinstance(x, bool)
+
+
+def is_number(x: Any) -> bool:
+    """Whether `x` is a real number of Python or NumPy, no boolean and not NaN."""
+    if isinstance(x, np.ndarray) and x.ndim == 0:
+        x = x[()]
+    return isinstance(x, numbers.Real) and not isinstance(x, bool | np.bool_) and bool(x == x)
+
+
+_ROOMS = {"activation": "activations", "_initializer": "initializers", "_regularizer": "regularizers"}
+_KINDS: dict[str, tuple[str, Any]] = {
+    "int": ("a whole number", is_whole),
+    "float": ("a number", is_number),
+    "bool": ("True or False", lambda x: isinstance(x, bool | np.bool_) or (is_whole(x) and x in (0, 1))),
+    "str": ("a text", lambda x: isinstance(x, str)),
+    "None": ("None", lambda x: x is None),
+}
