@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 from dualnn.backends import namespace
 from dualnn.foreign.advice import refusal
-from dualnn.foreign.recognition import KERAS, class_names, is_module
+from dualnn.foreign.modules import is_module
+from dualnn.foreign.recognition import KERAS, class_names
 from dualnn.names import lookup
 from dualnn.protocol import Tensor
 

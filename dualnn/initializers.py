@@ -64,7 +64,7 @@ class Constant(Initializer):
     [0.5, 0.5]
     """
 
-    value: float = 0.0
+    value: float | npt.NDArray[Any] = 0.0
 
     def _draw(self, shape: tuple[int, ...], generator: Generator) -> Array:
         return np.full(shape, self.value, np.float64)

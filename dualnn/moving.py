@@ -28,6 +28,8 @@ def moved(layer: Layer, backend: str | None, device: str | None, dtype: str | No
     if dtype is None and old is not None:
         dtype = old.dtype
     place = Place.of(backend, device, dtype)
+    for _, part in tree.walk(layer):
+        part.check_place(place)
     layer._seed_source()  # it must exist before the copy is made, so that both share it
     memo = {id(tensor): _native(tensor, place) for tensor in tensors(layer)}
     twin = copy.deepcopy(layer, memo)
@@ -71,8 +73,8 @@ def _native(x: Tensor, place: Place) -> Tensor:
 def about(variable: Tensor) -> dict[str, Any]:
     """Return what else than a value a variable is made of."""
     return {
-        "trainable": bool(variable.trainable),
-        "name": variable.name,
-        # a native variable that somebody else has made does not know
+        "trainable": tree.trains(variable),
+        # a native variable that somebody else has made does not know these
+        "name": getattr(variable, "name", None),
         "outputs_first": getattr(variable, "outputs_first", False),
     }

@@ -370,6 +370,18 @@ class Backend(ArrayNamespace, Protocol):
     """The formats in which the backend writes models; there may be none."""
 
 
+class ModuleCalls(Protocol):
+    """What a backend may have whose framework's modules can be called with other values than their own."""
+
+    def functional_call(
+        self, module: Any, values: Mapping[str, Tensor], args: tuple[Any, ...], kwargs: dict[str, Any], /
+    ) -> tuple[Any, Mapping[str, Tensor]]:
+        """What the module returns for values in the place of its parameters and buffers, by their paths.
+
+        And these values after the call: in training, a module changes its buffers.
+        """
+
+
 class FastPaths(Protocol):
     """What a backend may have beyond `Backend`: kernels that do at once what the core has a formula for.
 

@@ -191,6 +191,7 @@ from dualnn_torch.manipulation_functions import (
     unstack,
 )
 from dualnn_torch.modules import (
+    functional_call,
     native_module,
 )
 from dualnn_torch.neural import (

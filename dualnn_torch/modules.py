@@ -48,6 +48,35 @@ def native_module(layer, /):
     return NativeModule(layer)
 
 
+def functional_call(module, values, args, kwargs, /):
+    """Call a `torch.nn.Module` with other values than those of its parameters and buffers; pure.
+
+    Args:
+        module: the module.
+        values: tensors by the paths of parameters and buffers, ``{"0.weight": ...}``.
+        args: the arguments by position.
+        kwargs: the arguments by name.
+
+    Returns:
+        What the module returns, and the values by their paths after the call: in its training mode, a module
+        changes its buffers.
+
+    >>> import torch
+    >>> import dualnn as dn
+    >>> nn = dn.backend("torch")
+    >>> module = torch.nn.Linear(1, 1)
+    >>> values = {"weight": nn.asarray([[2.0]]), "bias": nn.asarray([1.0])}
+    >>> float(nn.functional_call(module, values, (nn.asarray([[3.0]]),), {})[0])
+    7.0
+    """
+    names = {name for name, _ in module.named_parameters(remove_duplicate=False)}
+    values = {
+        name: value if name in names or not module.training else value.detach().clone()
+        for name, value in values.items()
+    }
+    return torch.func.functional_call(module, values, args, kwargs, tie_weights=False), values
+
+
 def _container(module, path):
     for name in path:
         if name not in module._modules:

@@ -27,12 +27,6 @@ def class_names(x: Any, *libraries: str) -> list[str]:
     return [cls.__name__ for name, cls in _origins(x) if name in libraries and isinstance(cls, type)]
 
 
-def is_module(x: Any) -> bool:
-    """Whether `x` is a `torch.nn.Module`, a `keras.Layer` or a `tf.Module`, but no variable or the like."""
-    names = class_names(x, *LIBRARIES)
-    return not isinstance(x, type) and bool({"Module", "Layer"} & set(names)) and not _is_keras_metric(names)
-
-
 def is_inherited(x: Any, method: str) -> bool:
     """Whether an object has a method from a class of a library, and not from one of a user's own."""
     if method in vars(x):
@@ -84,7 +78,3 @@ def _unwrapped(x: Any) -> Any:
 def _library_of(x: Any) -> str | None:
     root = str(getattr(x, "__module__", "")).partition(".")[0]
     return root if root in LIBRARIES else None
-
-
-def _is_keras_metric(names: list[str]) -> bool:
-    return bool({"Metric", "Optimizer", "BaseOptimizer", "Loss"} & set(names))

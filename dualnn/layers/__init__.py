@@ -28,6 +28,7 @@ from dualnn.layers.sequence_pooling import GlobalAveragePooling1D
 from dualnn.layers.simple_rnn import SimpleRNN
 from dualnn.layers.symbolic import Input
 from dualnn.layers.time_distributed import TimeDistributed
+from dualnn.layers.torch_module_wrapper import TorchModuleWrapper
 
 __all__ = [
     "GRU",
@@ -63,4 +64,5 @@ __all__ = [
     "Reshape",
     "SimpleRNN",
     "TimeDistributed",
+    "TorchModuleWrapper",
 ]

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dualnn import initializers, random, regularizers
+from dualnn.foreign.modules import is_module, refused
 from dualnn.layers import context, masks, tree
 from dualnn.layers.input_spec import InputSpec
 from dualnn.layers.symbolic import SymbolicTensor, is_symbolic
@@ -66,6 +67,9 @@ class Layer(Configured, tree.Node):
 
     diary: ClassVar[frozenset[str]] = frozenset()
     """The attributes that record what has happened, and do not say what the layer computes."""
+
+    holds_module: ClassVar[bool] = False
+    """Whether the layer takes care of the weights of a framework's own module among its attributes."""
 
     keeps_precision: ClassVar[bool] = False
     """Whether the layer computes in the dtype of its weights, also in mixed precision."""
@@ -435,6 +439,9 @@ class Layer(Configured, tree.Node):
             return call.place
         return self._place
 
+    def check_place(self, place: Place) -> None:
+        """Raise a TypeError if the layer cannot live at a place; by default it can live anywhere."""
+
     def on(self, backend: str | None = None, *, device: str | None = None, dtype: str | None = None) -> Any:
         """Return a copy that lives elsewhere, with the same weights, optimizer and random state.
 
@@ -573,6 +580,8 @@ class Layer(Configured, tree.Node):
             if nn.is_tensor(current) and nn.is_tensor(value) and not nn.is_variable(value):
                 object.__setattr__(self, name, value)
                 return
+        if is_module(value) and not self.holds_module:
+            raise refused(self.name or type(self).__name__, name, value)
         object.__setattr__(self, name, value)
         if name not in self.diary:
             tree.changed()

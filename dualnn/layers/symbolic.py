@@ -58,6 +58,13 @@ class SymbolicTensor:
         assert self.function is not None, "an input is given"
         return self.function(*args, **kwargs)
 
+    @classmethod
+    def __torch_function__(cls, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        raise _not_here(f"torch's {getattr(function, '__name__', function)}")
+
+    def __tf_tensor__(self, dtype: Any = None, name: str | None = None) -> Any:
+        raise _not_here("a function of TensorFlow or Keras")
+
     def __deepcopy__(self, memo: dict[int, Any]) -> SymbolicTensor:
         for node in ordered(self):  # one after the other: a chain of them may be longer than Python's stack
             if id(node) not in memo:
@@ -189,6 +196,13 @@ def _put_in(x: Any, values: dict[int, Any]) -> Any:
     if isinstance(x, dict) and is_symbolic(x):
         return {key: _put_in(item, values) for key, item in x.items()}
     return x
+
+
+def _not_here(what: str) -> TypeError:
+    return TypeError(
+        f"{what} was called on dn.Input or on what layers make of it, which has no values yet: do it in a "
+        f"layer of your own, or wrap a torch module, dn.layers.TorchModuleWrapper(module)(x)"
+    )
 
 
 def _operation(function: Callable[..., Any], left: Any, right: Any) -> SymbolicTensor:

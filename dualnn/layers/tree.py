@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dualnn.foreign.modules import is_module, refused
 from dualnn.protocol import Tensor
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class _Found:
 
     def is_outdated(self) -> bool:
         """Return whether the slots are not known, or a variable trains now and did not before."""
-        return self.slots is None or self.trained != [_trains(slot.variable) for slot in self.slots]
+        return self.slots is None or self.trained != [trains(slot.variable) for slot in self.slots]
 
     def __deepcopy__(self, memo: dict[int, Any]) -> None:
         """A copy of a layer looks for itself."""
@@ -124,7 +125,7 @@ def slots(root: Layer) -> list[Slot]:
         slots = list(reversed(unique.values()))
         if _steps.bound:  # some variables are not in their slots at the moment
             return slots
-        found.slots, found.trained = slots, [_trains(slot.variable) for slot in slots]
+        found.slots, found.trained = slots, [trains(slot.variable) for slot in slots]
     return list(found.slots or ())
 
 
@@ -163,7 +164,7 @@ def own_slots(layer: Layer, prefix: str = "", trainable: bool = True) -> list[Sl
         return []
     nn = layer.nn
     return [
-        Slot(layer, _join(prefix, path), container, key, value, trainable and _trains(value))
+        Slot(layer, _join(prefix, path), container, key, value, trainable and trains(value))
         for path, container, key, value in _members(vars(layer), "", nn.is_variable)
     ]
 
@@ -209,8 +210,11 @@ def _walk(layer: Layer, path: str, trainable: bool, seen: set[int]) -> Iterator[
     seen.add(id(layer))
     trainable = trainable and layer.trainable
     yield path, layer, trainable
-    for name, _, _, child in _members(vars(layer), "", _is_node):
-        yield from _walk(child, _join(path, name), trainable, seen)
+    for name, _, _, child in _members(vars(layer), "", _is_part):
+        if isinstance(child, Node):
+            yield from _walk(child, _join(path, name), trainable, seen)  # type: ignore[arg-type]
+        elif not layer.holds_module:
+            raise refused(layer.name, name, child)
 
 
 def _members(container: Any, path: str, wanted: Callable[[Any], bool]) -> Iterator[tuple[str, Any, Any, Any]]:
@@ -223,13 +227,13 @@ def _members(container: Any, path: str, wanted: Callable[[Any], bool]) -> Iterat
             yield from _members(value, name, wanted)
 
 
-def _trains(variable: Tensor) -> bool:
-    # a native variable that a user has made is one that trains, unless it says otherwise
-    return bool(getattr(variable, "trainable", True))
+def trains(variable: Tensor) -> bool:
+    """Whether a native variable trains; one that a user has made does, unless it says otherwise."""
+    return bool(getattr(variable, "trainable", getattr(variable, "requires_grad", True)))
 
 
-def _is_node(value: Any) -> bool:
-    return isinstance(value, Node)
+def _is_part(value: Any) -> bool:
+    return isinstance(value, Node) or is_module(value)
 
 
 def _join(prefix: str, name: str) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Self
 
+from dualnn.foreign.modules import is_module, way_out
+from dualnn.foreign.recognition import public_name
 from dualnn.layers.layer import Layer
 from dualnn.layers.symbolic import SymbolicTensor, conformed
 from dualnn.models.graph import input_config, input_from
@@ -25,10 +27,14 @@ class Sequential(Model):
     (1, 3)
     """
 
-    def __init__(self, layers: Iterable[Layer | SymbolicTensor] = (), name: str | None = None) -> None:
+    def __init__(
+        self, layers: Iterable[Layer | SymbolicTensor] | None = None, name: str | None = None
+    ) -> None:
+        if isinstance(layers, Layer | SymbolicTensor) or isinstance(name, Layer):
+            raise TypeError("expected a list of layers: dn.Sequential([first, second])")
         super().__init__(name=name)
         self.layers: list[Layer] = []
-        for layer in layers:
+        for layer in layers or ():
             self.add(layer)
 
     def add(self, layer: Layer | SymbolicTensor) -> None:
@@ -38,6 +44,10 @@ class Sequential(Model):
                 raise ValueError("Input comes first in a Sequential model, before any layer")
             self.declared_input = layer
             return
+        if is_module(layer):
+            raise TypeError(f"expected a layer, got a {public_name(layer)}: {way_out(layer)}")
+        if isinstance(layer, type) and issubclass(layer, Layer):
+            raise TypeError(f"expected a layer, got the class {layer.__name__}; make one of it")
         if not isinstance(layer, Layer):
             raise TypeError(
                 f"expected a layer, got {layer!r}; make a layer of a function with "

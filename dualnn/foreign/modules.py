@@ -1,0 +1,41 @@
+"""Modules and layers of a framework where a layer of dualnn is expected."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from dualnn.foreign.advice import counterpart
+from dualnn.foreign.recognition import KERAS, LIBRARIES, class_names, public_name
+
+
+def is_module(x: Any) -> bool:
+    """Whether `x` is a `torch.nn.Module`, a `keras.Layer` or a `tf.Module`, which may have weights.
+
+    A loss of PyTorch without weights is none.
+    """
+    kind: Any = type(x)
+    return _is_module_class(kind) and not ("_Loss" in class_names(x, "torch") and not [*x.parameters()])
+
+
+def way_out(x: Any) -> str:
+    """Return what to write instead of a module."""
+    if "Module" in class_names(x, "torch"):
+        return "wrap it, dn.layers.TorchModuleWrapper(module), for a model on 'torch'"
+    ours = counterpart(x, "layers") if class_names(x, *KERAS) else None
+    if ours is not None:
+        return f"use {ours}"
+    return "write it as a dn.Layer, whose build makes the weights by add_weight"
+
+
+def refused(layer: str, name: str, x: Any) -> TypeError:
+    """Return the error for a module among the attributes of a layer."""
+    return TypeError(
+        f"layer {layer!r}: the attribute {name} is a {public_name(x)}, whose weights would be neither "
+        f"trained nor saved: {way_out(x)}"
+    )
+
+
+@functools.cache
+def _is_module_class(cls: Any) -> bool:
+    return bool({"Module", "Layer"} & set(class_names(cls, *LIBRARIES)))
