@@ -2,7 +2,8 @@
 
 Each loss is a function of ``y_true`` and ``y_pred`` that returns one value a sample, and a class that
 weights these values and reduces them to a scalar. ``y_pred`` is a tensor of floating-point numbers;
-``y_true`` may be a tensor, an array or a list, and takes the dtype of ``y_pred``. The two never
+``y_true`` may be a tensor, an array or a list, and takes the dtype of ``y_pred``; numbers of 16 bits are
+computed in float32, as sums and squares leave the range of float16 and the digits of bfloat16. The two never
 broadcast against each other: (n,) beside (n, 1) means the same n numbers, and other differences of
 shape are errors.
 """
@@ -39,7 +40,7 @@ _REDUCTIONS = (*_MEANS, "sum", "none")
 
 
 def operands(y_true: Any, y_pred: Any) -> tuple[Backend, Tensor, Tensor]:
-    """Return the backend of the arguments, and both as its tensors, `y_pred` in floating point.
+    """Return the backend of the arguments, and both as its tensors, `y_pred` in float32 or float64.
 
     Raises:
         TypeError: tensors of two frameworks.
@@ -47,9 +48,14 @@ def operands(y_true: Any, y_pred: Any) -> tuple[Backend, Tensor, Tensor]:
     nn = backends.owner(y_pred)
     if nn is None or not nn.is_tensor(y_true):
         nn, y_true, y_pred = _as_tensors(y_true, y_pred)
-    if not nn.isdtype(y_pred.dtype, "real floating"):
-        y_pred = nn.astype(y_pred, nn.dtype(defaults.dtype))
+    if y_pred.dtype != nn.float32 and y_pred.dtype != nn.float64:
+        floating = nn.isdtype(y_pred.dtype, "real floating")
+        y_pred = nn.astype(y_pred, nn.float32 if floating else _computed(nn, defaults.dtype))
     return nn, y_true, y_pred
+
+
+def _computed(nn: Backend, dtype: str) -> Any:
+    return nn.float64 if dtype == "float64" else nn.float32
 
 
 def _as_tensors(y_true: Any, y_pred: Any) -> tuple[Backend, Tensor, Tensor]:
@@ -70,7 +76,12 @@ def same_shape(y_true: Any, y_pred: Any) -> tuple[Backend, Tensor, Tensor]:
     nn, y_true, y_pred = operands(y_true, y_pred)
     true_shape, pred_shape = tuple(y_true.shape), tuple(y_pred.shape)
     if not pred_shape or not _hold_the_same(true_shape, pred_shape):
-        raise ValueError(f"expected y_true and y_pred of one shape, got {true_shape} and {pred_shape}")
+        advice = ""
+        if _are_class_indices(true_shape, pred_shape):
+            advice = "; classes as integers are for what begins with Sparse, for all else use one_hot(y_true)"
+        raise ValueError(
+            f"expected y_true and y_pred of one shape, got {true_shape} and {pred_shape}{advice}"
+        )
     if len(true_shape) < len(pred_shape) == 2:
         y_true = nn.expand_dims(y_true, axis=-1)
     elif len(pred_shape) < len(true_shape) == 2:
@@ -101,6 +112,8 @@ def class_indices(y_true: Any, y_pred: Any) -> tuple[Backend, Tensor, Tensor]:
 def aligned_weight(nn: Backend, sample_weight: Any, values: Tensor) -> Tensor:
     """Return weights in the dtype of `values` that broadcast to it from the first axis on.
 
+    A single number is the weight of all.
+
     Raises:
         ValueError: the shapes do not fit.
     """
@@ -114,6 +127,11 @@ def aligned_weight(nn: Backend, sample_weight: Any, values: Tensor) -> Tensor:
     while len(weight.shape) < rank:
         weight = nn.expand_dims(weight, axis=-1)
     sizes = zip(tuple(weight.shape), tuple(values.shape), strict=False)
+    if rank == 0 and any(size != 1 for size in given):
+        raise ValueError(
+            f"sample weights or a mask of shape {given} cannot count: the function returns one number for "
+            f"the whole batch; let it return one of the loss for each sample, such as nn.mean(..., axis=-1)"
+        )
     if len(weight.shape) > rank or not all(size == 1 or _agree((size,), (other,)) for size, other in sizes):
         raise ValueError(
             f"expected sample_weight of the shape {tuple(values.shape)} of the loss, got {given}"
@@ -212,7 +230,12 @@ def log_cosh(y_true: Any, y_pred: Any) -> Tensor:
     """
     nn, y_true, y_pred = same_shape(y_true, y_pred)
     error = y_pred - y_true
-    return nn.mean(error + nn.softplus(-2.0 * error) - math.log(2.0), axis=-1)
+    # log(cosh(e)) is -log1p(-tanh(e)**2) / 2, as 1 - tanh**2 = 1 / cosh**2: nothing cancels where e is small.
+    # For a large e it is abs(e) + log1p(exp(-2 * abs(e))) - log(2), which does not overflow.
+    size, small = nn.abs(error), nn.clip(error, -1.0, 1.0)
+    near = -0.5 * nn.log1p(-nn.square(nn.tanh(small)))
+    far = size + nn.log1p(nn.exp(-2.0 * size)) - math.log(2.0)
+    return nn.mean(nn.where(size < 1.0, near, far), axis=-1)
 
 
 def binary_crossentropy(
@@ -425,7 +448,31 @@ class Loss(Configured):
             sample_weight: a weight for each value of `call`, or for each sample; None: all 1.
 
         Returns:
-            A native scalar of the dtype of `y_pred`; without a reduction, the values of `call`.
+            A native scalar of the dtype of `y_pred`, float32 where that has 16 bits; without a reduction, the
+            values of `call`.
+
+        Raises:
+            ValueError: the shapes do not fit.
+            TypeError: tensors of two frameworks.
+        """
+        return self.measure(y_true, y_pred, sample_weight)[0]
+
+    def measure(
+        self, y_true: Any, y_pred: Any, sample_weight: Any = None, mask: Tensor | None = None
+    ) -> tuple[Tensor, Any]:
+        """Return the loss, and what it was divided by, so that batches can be put together again.
+
+        The loss of all batches is the sum of loss times divisor, over the sum of divisors.
+
+        Args:
+            y_true: the targets, as in a call.
+            y_pred: the model's output, likewise.
+            sample_weight: a weight for each value of `call`, or for each sample; None: all 1.
+            mask: booleans or numbers likewise; what is 0 counts as if it were not there.
+
+        Returns:
+            The loss; and the number of values, the sum of their weights, or None for a sum: an int or a
+            native scalar. A function that returns one number for all samples has it for each of them.
 
         Raises:
             ValueError: the shapes do not fit.
@@ -433,15 +480,22 @@ class Loss(Configured):
         """
         nn, y_true, y_pred = operands(y_true, y_pred)
         values = self.call(self._targets(nn, y_true, y_pred), y_pred)
-        if sample_weight is not None:
-            weight = aligned_weight(nn, sample_weight, values)
+        shape = nn.shape(values) if len(values.shape) else nn.shape(y_pred)[:1]
+        weight = None if sample_weight is None else aligned_weight(nn, sample_weight, values)
+        present = None if mask is None else aligned_weight(nn, mask, values)
+        if present is not None:
+            weight = present if weight is None else weight * present
+        if weight is not None:
             values = values * weight
-            if self.reduction == "mean_with_sample_weight":
-                total = nn.sum(nn.broadcast_to(weight, nn.shape(values)))
-                return nn.sum(values) / nn.where(total == 0.0, 1.0, total)
         if self.reduction == "none":
-            return values
-        return nn.sum(values) if self.reduction == "sum" else nn.mean(values)
+            return values, None
+        if self.reduction == "sum":
+            return nn.sum(values), None
+        counted = weight if self.reduction == "mean_with_sample_weight" else present
+        if counted is None:
+            return nn.mean(values), math.prod(shape)
+        count = nn.sum(nn.broadcast_to(counted, shape))
+        return nn.sum(values) / nn.where(count == 0.0, 1.0, count), count
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """Return one value a sample; the arguments are native and of one dtype."""
@@ -490,7 +544,22 @@ class LossFunctionWrapper(Loss):
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """Return the function's value."""
+        if len(y_pred.shape) == 1 and self.fn in _OF_NUMBERS:  # n samples of one number, not one of n
+            y_pred = backends.namespace(y_pred).expand_dims(y_pred, axis=-1)
         return self.fn(y_true, y_pred, **self.kwargs)
+
+
+_OF_NUMBERS = (
+    *(mean_squared_error, mean_absolute_error, mean_absolute_percentage_error),
+    *(mean_squared_logarithmic_error, huber, log_cosh, binary_crossentropy, poisson, hinge, squared_hinge),
+)
+"""The functions that compare number with number, and then take the mean of a sample's."""
+
+FUNCTIONS = (
+    *(*_OF_NUMBERS, categorical_crossentropy, sparse_categorical_crossentropy, kl_divergence),
+    *(categorical_hinge, cosine_similarity),
+)
+"""All losses as functions."""
 
 
 class _SameShapeLoss(LossFunctionWrapper):
@@ -695,11 +764,14 @@ class SparseCategoricalCrossentropy(LossFunctionWrapper):
         super().__init__(sparse_categorical_crossentropy, reduction, name, from_logits=from_logits)
         self.from_logits = from_logits
 
-    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Tensor:
-        """Return the loss; as `Loss`."""
+    def measure(
+        self, y_true: Any, y_pred: Any, sample_weight: Any = None, mask: Tensor | None = None
+    ) -> tuple[Tensor, Any]:
+        """Return the loss, and what it was divided by; as `Loss.measure`."""
         if (
             self.from_logits
             and sample_weight is None
+            and mask is None
             and self.reduction in _MEANS
             and type(self).call is LossFunctionWrapper.call
         ):
@@ -707,9 +779,8 @@ class SparseCategoricalCrossentropy(LossFunctionWrapper):
             nn, labels, logits = class_indices(y_true, y_pred)
             kernel = fast_path(nn, "sparse_softmax_cross_entropy")
             if kernel is not None:
-                value: Tensor = kernel(labels, logits, mean=True)
-                return value
-        return super().__call__(y_true, y_pred, sample_weight)
+                return kernel(labels, logits, mean=True), math.prod(nn.shape(labels))
+        return super().measure(y_true, y_pred, sample_weight, mask)
 
     def check(self, y_true: Labels, y_pred_shape: StaticShape) -> None:
         """Raise a ValueError if `y_true` is not one class a sample, an integer from 0."""

@@ -1,9 +1,10 @@
 """Metrics, under Keras's names: what training reports and does not follow the gradient of.
 
 A metric is three pure functions, so that it can run inside a compiled step: `Metric.initial_state`,
-`Metric.update` for a batch, and `Metric.compute` for the number. Its state is a few float64 scalars:
-counts stay exact up to 2**53, and sums do not lose the small terms of a long epoch. Over these functions
-lies Keras's stateful interface, `Metric.update_state`, `Metric.result` and `Metric.reset_state`.
+`Metric.update` for a batch, and `Metric.compute` for the number. Its state is a few float64 scalars, or
+vectors with a number for each class or threshold: counts stay exact up to 2**53, and sums do not lose the
+small terms of a long epoch. The value is that of all data at once, however it is cut into batches. Over these
+functions lies Keras's stateful interface, `Metric.update_state`, `Metric.result` and `Metric.reset_state`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import copy
 import inspect
 import math
+import numbers
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -47,6 +49,8 @@ class Metric(Configured):
 
     sums: tuple[str, ...] = ()
     """The names of the scalars in the state."""
+    direction: str | None = None
+    """Which way is better, ``"up"`` or ``"down"``; None if the metric does not say. Callbacks go by it."""
 
     def __init__(self, name: str | None = None) -> None:
         self.name = name or type(self).__name__
@@ -55,6 +59,10 @@ class Metric(Configured):
     def initial_state(self) -> dict[str, npt.NDArray[np.float64]]:
         """Return the state before the first batch: zeros in float64, on the host."""
         return {name: np.zeros(()) for name in self.sums}
+
+    def initial_state_for(self, y_pred_shape: StaticShape) -> dict[str, npt.NDArray[np.float64]]:
+        """Return the state before the first batch of outputs of a shape, if it depends on their shape."""
+        return self.initial_state()
 
     def update(
         self, nn: Backend, state: State, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
@@ -73,8 +81,8 @@ class Metric(Configured):
         """
         raise NotImplementedError(f"{type(self).__name__} must define update(nn, state, y_true, y_pred)")
 
-    def compute(self, state: Mapping[str, npt.NDArray[Any]]) -> float:
-        """Return the metric's value, from a state on the host."""
+    def compute(self, state: Mapping[str, npt.NDArray[Any]]) -> Any:
+        """Return the metric's value, from a state on the host: a float, or an array of several."""
         raise NotImplementedError(f"{type(self).__name__} must define compute(state)")
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
@@ -87,7 +95,7 @@ class Metric(Configured):
         nn, y_true, y_pred = operands(y_true, y_pred)
         self._state = self.update(nn, self._native_state(nn, y_pred), y_true, y_pred, sample_weight)
 
-    def result(self) -> float:
+    def result(self) -> Any:
         """Return the metric's value over the batches since the start or the last `reset_state`."""
         if self._state is None:
             return self.compute(self.initial_state())
@@ -98,7 +106,7 @@ class Metric(Configured):
         """Forget all batches."""
         self._state = None
 
-    def __call__(self, *args: Any, **kwargs: Any) -> float:
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Do `update_state`, and return the `result`."""
         self.update_state(*args, **kwargs)
         return self.result()
@@ -106,8 +114,9 @@ class Metric(Configured):
     def _native_state(self, nn: Backend, like: Tensor) -> State:
         if self._state is not None:
             return self._state
-        device = nn.device(like)
-        return {name: nn.asarray(value, device=device) for name, value in self.initial_state().items()}
+        device, shape = nn.device(like), (None, *tuple(like.shape)[1:])
+        state = self.initial_state_for(shape)
+        return {name: nn.asarray(value, device=device) for name, value in state.items()}
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}>"
@@ -123,7 +132,7 @@ class _Average(Metric):
 
     def compute(self, state: Mapping[str, npt.NDArray[Any]]) -> float:
         """Return the weighted mean; 0 of nothing."""
-        return _ratio(state["total"], state["count"])
+        return float(_ratio(state["total"], state["count"]))
 
     def _add(self, nn: Backend, state: State, values: Tensor, sample_weight: Tensor | None) -> State:
         if sample_weight is None:
@@ -168,7 +177,11 @@ class _MeanOf(_Average):
         self, nn: Backend, state: State, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
     ) -> State:
         """Return the state after one more batch, as `Metric.update` says."""
-        return self._add(nn, state, self._values(y_true, y_pred), sample_weight)
+        values = self._values(y_true, y_pred)
+        if len(values.shape) == 0 and len(y_pred.shape) > 0 and sample_weight is None:
+            # a function that returns one number for the batch: that of each sample in it
+            values = nn.broadcast_to(values, nn.shape(y_pred)[:1])
+        return self._add(nn, state, values, sample_weight)
 
     def _values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         raise NotImplementedError
@@ -193,6 +206,8 @@ class MeanMetricWrapper(_MeanOf):
         super().__init__(name or loss.name)
         self._loss = copy.copy(loss)
         self._loss.reduction = "none"
+        if isinstance(fn, losses.Loss) or fn in losses.FUNCTIONS:
+            self.direction = "down"
 
     def _values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         return self._loss(y_true, y_pred)
@@ -246,6 +261,8 @@ class CosineSimilarity(_MeanOf):
     1.0
     """
 
+    direction = "up"
+
     def __init__(self, name: str = "cosine_similarity", axis: int = -1) -> None:
         super().__init__(name)
         self.axis = axis
@@ -266,6 +283,8 @@ class Accuracy(_MeanOf):
     >>> dn.metrics.Accuracy()([[1], [2], [3], [4]], [[0], [2], [3], [4]])
     0.75
     """
+
+    direction = "up"
 
     def __init__(self, name: str = "accuracy") -> None:
         super().__init__(name)
@@ -289,6 +308,8 @@ class BinaryAccuracy(_MeanOf):
     0.75
     """
 
+    direction = "up"
+
     def __init__(self, name: str = "binary_accuracy", threshold: float = 0.5) -> None:
         super().__init__(name)
         self.threshold = threshold
@@ -306,6 +327,8 @@ class CategoricalAccuracy(_MeanOf):
     0.5
     """
 
+    direction = "up"
+
     def __init__(self, name: str = "categorical_accuracy") -> None:
         super().__init__(name)
 
@@ -321,6 +344,8 @@ class SparseCategoricalAccuracy(_MeanOf):
     >>> dn.metrics.SparseCategoricalAccuracy()([1, 1], [[0.25, 0.75], [0.75, 0.25]])
     0.5
     """
+
+    direction = "up"
 
     def __init__(self, name: str = "sparse_categorical_accuracy") -> None:
         super().__init__(name)
@@ -338,6 +363,8 @@ class TopKCategoricalAccuracy(_MeanOf):
     0.5
     """
 
+    direction = "up"
+
     def __init__(self, k: int = 5, name: str = "top_k_categorical_accuracy") -> None:
         super().__init__(name)
         self.k = k
@@ -354,6 +381,8 @@ class SparseTopKCategoricalAccuracy(_MeanOf):
     >>> dn.metrics.SparseTopKCategoricalAccuracy(k=2)([2, 2], [[0.5, 0.0, 0.3], [0.5, 0.4, 0.1]])
     0.5
     """
+
+    direction = "up"
 
     def __init__(self, k: int = 5, name: str = "sparse_top_k_categorical_accuracy") -> None:
         super().__init__(name)
@@ -377,32 +406,71 @@ def _in_top_k(nn: Backend, classes: Tensor, y_pred: Tensor, k: int) -> Tensor:
 class _PositivesMetric(Metric):
     """A metric of how many entries are positive: in `y_true`, in `y_pred`, and in both."""
 
+    direction = "up"
     sums = ("true_positives", "predicted_positives", "actual_positives")
-
-    def __init__(self, threshold: float, name: str) -> None:
-        super().__init__(name)
-        self._threshold = threshold
 
     def update(
         self, nn: Backend, state: State, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
     ) -> State:
         """Return the state after one more batch, as `Metric.update` says."""
         nn, y_true, y_pred = same_shape(y_true, y_pred)
-        predicted = nn.astype(y_pred > self._threshold, nn.float64)
+        if len(y_pred.shape) == 1:  # n samples of one number
+            y_true, y_pred = (nn.expand_dims(x, axis=-1) for x in (y_true, y_pred))
         actual = nn.astype(y_true > 0.5, nn.float64)
-        both = predicted * actual
-        if sample_weight is not None:
-            weight = aligned_weight(nn, sample_weight, both)
-            both, predicted, actual = both * weight, predicted * weight, actual * weight
-        counts = (nn.sum(both), nn.sum(predicted), nn.sum(actual))
+        weight = None if sample_weight is None else aligned_weight(nn, sample_weight, actual)
+        actual = actual if weight is None else actual * weight
+        counts = self._counts(nn, actual, y_pred, weight)
         return {name: state[name] + count for name, count in zip(self.sums, counts, strict=True)}
 
+    def _counts(
+        self, nn: Backend, actual: Tensor, y_pred: Tensor, weight: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the weights of what is positive in both, in `y_pred`, and in `y_true`."""
+        raise NotImplementedError
 
-class Precision(_PositivesMetric):
+
+class _AtThresholds(_PositivesMetric):
+    """A metric at one threshold, or at several, for each of which it has a value."""
+
+    def __init__(self, thresholds: Any, name: str) -> None:
+        super().__init__(name)
+        thresholds = 0.5 if thresholds is None else thresholds
+        values = np.asarray(thresholds, dtype=np.float64) if _are_numbers(thresholds) else np.zeros(0)
+        if values.ndim > 1 or values.size == 0 or not np.isfinite(values).all():
+            raise ValueError(
+                f"{type(self).__name__}: expected thresholds to be a finite number or a list of such, "
+                f"got {thresholds!r}"
+            )
+        self.thresholds = thresholds
+
+    def initial_state(self) -> dict[str, npt.NDArray[np.float64]]:
+        """Return zeros, one for each threshold."""
+        return {name: np.zeros(np.shape(self.thresholds)) for name in self.sums}
+
+    def _counts(
+        self, nn: Backend, actual: Tensor, y_pred: Tensor, weight: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        def at(threshold: float) -> tuple[Tensor, Tensor]:
+            predicted = nn.astype(y_pred > threshold, nn.float64)
+            return nn.sum(predicted * actual), nn.sum(predicted if weight is None else predicted * weight)
+
+        if np.ndim(self.thresholds) == 0:
+            return (*at(float(self.thresholds)), nn.sum(actual))
+        both, predicted = zip(*(at(float(threshold)) for threshold in self.thresholds), strict=True)
+        return nn.stack(both), nn.stack(predicted), nn.sum(actual)
+
+
+def _are_numbers(x: Any) -> bool:
+    items = x if isinstance(x, list | tuple | np.ndarray) else [x]
+    return all(isinstance(item, numbers.Real) for item in items)
+
+
+class Precision(_AtThresholds):
     """How many of the entries of `y_pred` above the threshold are positive in `y_true`; 0 of none.
 
     Args:
-        thresholds: a `y_pred` above it is predicted positive. For logits give 0.
+        thresholds: a `y_pred` above it is predicted positive; None: 0.5. For logits give 0. For a list the
+            value is an array with a number for each threshold.
         name: the key in the history.
 
     >>> import dualnn as dn
@@ -410,19 +478,20 @@ class Precision(_PositivesMetric):
     0.6666666666666666
     """
 
-    def __init__(self, thresholds: float = 0.5, name: str = "precision") -> None:
+    def __init__(self, thresholds: Any = None, name: str = "precision") -> None:
         super().__init__(thresholds, name)
 
-    def compute(self, state: Mapping[str, npt.NDArray[Any]]) -> float:
-        """Return the precision."""
+    def compute(self, state: Mapping[str, npt.NDArray[Any]]) -> Any:
+        """Return the precision, or an array with that at each threshold."""
         return _ratio(state["true_positives"], state["predicted_positives"])
 
 
-class Recall(_PositivesMetric):
+class Recall(_AtThresholds):
     """How many of the positive entries of `y_true` are above the threshold in `y_pred`; 0 of none.
 
     Args:
-        thresholds: a `y_pred` above it is predicted positive. For logits give 0.
+        thresholds: a `y_pred` above it is predicted positive; None: 0.5. For logits give 0. For a list the
+            value is an array with a number for each threshold.
         name: the key in the history.
 
     >>> import dualnn as dn
@@ -430,32 +499,80 @@ class Recall(_PositivesMetric):
     0.6666666666666666
     """
 
-    def __init__(self, thresholds: float = 0.5, name: str = "recall") -> None:
+    def __init__(self, thresholds: Any = None, name: str = "recall") -> None:
         super().__init__(thresholds, name)
 
-    def compute(self, state: Mapping[str, npt.NDArray[Any]]) -> float:
-        """Return the recall."""
+    def compute(self, state: Mapping[str, npt.NDArray[Any]]) -> Any:
+        """Return the recall, or an array with that at each threshold."""
         return _ratio(state["true_positives"], state["actual_positives"])
 
 
 class F1Score(_PositivesMetric):
-    """The harmonic mean of precision and recall over all entries; 0 of none.
+    """The harmonic mean of precision and recall of each class; 0 of none.
+
+    Labels are one-hot, or 0 and 1 for each of several outputs; or 0 and 1 for the only one.
 
     Args:
-        threshold: a `y_pred` above it is predicted positive. For logits give 0.
+        average: None: an array with the score of each class; ``"micro"``: that of all entries together;
+            ``"macro"``: the mean of the classes' scores; ``"weighted"``: their mean weighted by how many of
+            `y_true` each has. Of a model with one output it is a number anyway.
+        threshold: a `y_pred` above it is predicted positive. None: of several outputs the largest is, as of
+            a softmax, and one output is compared with 0.5. For logits of one output give 0.
         name: the key in the history.
 
+    Raises:
+        ValueError: another average, or a threshold that is no finite number.
+
     >>> import dualnn as dn
+    >>> dn.metrics.F1Score()([[1, 0], [0, 1], [1, 0]], [[0.9, 0.1], [0.2, 0.8], [0.4, 0.6]]).round(3).tolist()
+    [0.667, 0.667]
     >>> dn.metrics.F1Score()([0, 1, 1, 1], [[1.0], [0.0], [1.0], [1.0]])
     0.6666666666666666
     """
 
-    def __init__(self, threshold: float = 0.5, name: str = "f1_score") -> None:
-        super().__init__(threshold, name)
+    _AVERAGES = (None, "micro", "macro", "weighted")
 
-    def compute(self, state: Mapping[str, npt.NDArray[Any]]) -> float:
-        """Return the F1 score."""
-        return _ratio(2 * state["true_positives"], state["predicted_positives"] + state["actual_positives"])
+    def __init__(
+        self, average: str | None = None, threshold: float | None = None, name: str = "f1_score"
+    ) -> None:
+        super().__init__(name)
+        if average not in self._AVERAGES:
+            raise ValueError(f"F1Score: expected an average among {self._AVERAGES}, got {average!r}")
+        if threshold is not None and not (isinstance(threshold, numbers.Real) and math.isfinite(threshold)):
+            raise ValueError(f"F1Score: expected a finite number as threshold, got {threshold!r}")
+        self.average, self.threshold = average, threshold
+
+    def initial_state_for(self, y_pred_shape: StaticShape) -> dict[str, npt.NDArray[np.float64]]:
+        """Return zeros, one for each class."""
+        classes = y_pred_shape[-1] if len(y_pred_shape) > 1 else 1
+        return {name: np.zeros((classes,) if classes and classes > 1 else ()) for name in self.sums}
+
+    def _counts(
+        self, nn: Backend, actual: Tensor, y_pred: Tensor, weight: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        one = tuple(y_pred.shape)[-1] == 1
+        if self.threshold is None and not one:
+            largest = nn.max(y_pred, axis=-1, keepdims=True)
+            # as in Keras, a row of zeros predicts nothing
+            predicted = nn.logical_and(y_pred >= largest, nn.abs(y_pred) > 1e-9)
+        else:
+            predicted = y_pred > (0.5 if self.threshold is None else self.threshold)
+        predicted = nn.astype(predicted, nn.float64)
+        axes = None if one else tuple(range(len(y_pred.shape) - 1))
+        both, predicted = predicted * actual, predicted if weight is None else predicted * weight
+        return nn.sum(both, axis=axes), nn.sum(predicted, axis=axes), nn.sum(actual, axis=axes)
+
+    def compute(self, state: Mapping[str, npt.NDArray[Any]]) -> Any:
+        """Return the F1 score, or an array with that of each class."""
+        both, predicted, actual = (np.asarray(state[name]) for name in self.sums)
+        if self.average == "micro":
+            both, predicted, actual = both.sum(), predicted.sum(), actual.sum()
+        scores = _ratio(2 * both, predicted + actual)
+        if np.ndim(scores) == 0 or self.average is None:
+            return scores
+        if self.average == "macro":
+            return float(np.mean(scores))
+        return _ratio((scores * actual).sum(), actual.sum())
 
 
 # ------------------------------------------------------------------ regression
@@ -471,7 +588,8 @@ class R2Score(Metric):
     0.5714
     """
 
-    sums = ("count", "sum", "squared_sum", "residual")
+    direction = "up"
+    sums = ("count", "mean", "deviation", "residual")
 
     def __init__(self, name: str = "r2_score") -> None:
         super().__init__(name)
@@ -485,22 +603,38 @@ class R2Score(Metric):
             ValueError: the shapes do not fit, or there is more than one output.
         """
         nn, y_true, y_pred = same_shape(y_true, y_pred)
-        if len(y_pred.shape) > 1 and tuple(y_pred.shape)[1:] != (1,):
+        if len(y_pred.shape) > 1 and tuple(y_pred.shape)[-1] != 1:
             raise ValueError(f"R2Score: expected one output, got y_pred of shape {tuple(y_pred.shape)}")
         y_true, y_pred = nn.astype(y_true, nn.float64), nn.astype(y_pred, nn.float64)
-        weight = nn.ones_like(y_true) if sample_weight is None else aligned_weight(nn, sample_weight, y_true)
-        values = (weight, weight * y_true, weight * y_true**2, weight * (y_true - y_pred) ** 2)
-        return {name: state[name] + nn.sum(value) for name, value in zip(self.sums, values, strict=True)}
+        weight = nn.ones_like(y_true)
+        if sample_weight is not None:
+            weight = nn.broadcast_to(aligned_weight(nn, sample_weight, y_true), nn.shape(y_true))
+        # Means and squared deviations of two parts make those of both (Chan, Golub and LeVeque, 1979).
+        # Sums of squares would lose all digits where the mean is large beside the deviations.
+        count = nn.sum(weight)
+        mean = nn.sum(weight * y_true) / nn.where(count == 0.0, 1.0, count)
+        deviation = nn.sum(weight * nn.square(y_true - mean))
+        both = state["count"] + count
+        share, step = count / nn.where(both == 0.0, 1.0, both), mean - state["mean"]
+        return {
+            "count": both,
+            "mean": state["mean"] + step * share,
+            "deviation": state["deviation"] + deviation + nn.square(step) * state["count"] * share,
+            "residual": state["residual"] + nn.sum(weight * nn.square(y_true - y_pred)),
+        }
 
     def compute(self, state: Mapping[str, npt.NDArray[Any]]) -> float:
         """Return the coefficient."""
-        mean = _ratio(state["sum"], state["count"])
-        variance = float(state["squared_sum"]) - mean * float(state["sum"])
-        return 1.0 - float(state["residual"]) / variance if variance > 0 else 0.0
+        deviation, rounding = float(state["deviation"]), 8 * np.finfo(np.float64).eps * state["mean"]
+        if deviation <= state["count"] * rounding**2:  # constant, but for the rounding of the mean
+            return 0.0
+        return 1.0 - float(state["residual"]) / deviation
 
 
-def _ratio(total: Any, count: Any) -> float:
-    return float(total) / float(count) if count else 0.0
+def _ratio(total: Any, count: Any) -> Any:
+    """Return a quotient as a float, or an array of them; 0 where nothing was counted."""
+    quotient = np.divide(total, np.where(np.equal(count, 0), 1.0, count)) * np.not_equal(count, 0)
+    return float(quotient) if np.ndim(quotient) == 0 else quotient
 
 
 # ------------------------------------------------------------------ finding one

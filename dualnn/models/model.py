@@ -20,7 +20,7 @@ from dualnn.place import Place
 from dualnn.saving.configs import Config, decode, encode
 from dualnn.training.callback_list import PREDICT_BATCH, CallbackList, checked
 from dualnn.training.checkpoints import Checkpoints
-from dualnn.training.data import ArrayData, as_arrays, check_class_weight, data_from, map_tree, native_tree
+from dualnn.training.data import ArrayData, as_arrays, data_from, map_tree, native_tree
 from dualnn.training.engines import Wish
 from dualnn.training.guard import check_choice
 from dualnn.training.objective import Goals
@@ -346,8 +346,11 @@ class Model(Layer):
             validation_split: the share of the samples, the last ones, that is held out for validation.
             validation_data: ``(x, y)`` or ``(x, y, sample_weight)``, or what yields batches.
             shuffle: whether arrays are shuffled anew for each epoch.
-            class_weight: the weight of each class in the loss.
-            sample_weight: the weight of each sample in the loss.
+            class_weight: the weight of each class in the loss, ``{0: 1.0, 1: 5.0}``, for labels that are
+                integers or one-hot, of samples or of steps; a class not named has 1. It multiplies
+                `sample_weight`, and does not count in validation.
+            sample_weight: the weight of each sample, or each step, in the loss, at least 0; for several
+                outputs a list or a dictionary of such arrays, or one array for them all.
             initial_epoch: the number of epochs already done.
             steps_per_epoch: batches an epoch; needed for what yields batches without an end.
             validation_steps: likewise for validation.
@@ -384,7 +387,6 @@ class Model(Layer):
             x,
             y,
             sample_weight,
-            class_weight=class_weight,
             batch_size=batch_size,
             steps_per_epoch=steps_per_epoch,
             validation_data=validation_data,
@@ -398,6 +400,7 @@ class Model(Layer):
             validation_freq=validation_freq,
             epochs=epochs,
             initial_epoch=initial_epoch,
+            class_weight=class_weight,
             verbose=verbose,
             callbacks=checked(callbacks),
             shuffle=shuffle,
@@ -496,10 +499,7 @@ class Model(Layer):
         """Do one step of training on one batch, and return its loss and metrics as `evaluate` does."""
         trainer = self._require_trainer("cannot be trained", loss=True)
         data = _one_batch(x, y, sample_weight)
-        if class_weight is not None:
-            check_class_weight(class_weight)
-            data.weigh_classes(class_weight)
-        return _logs(trainer.train_on_batch(data.batch), return_dict)
+        return _logs(trainer.train_on_batch(data.batch, class_weight), return_dict)
 
     def test_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False

@@ -61,10 +61,9 @@ class ArrayData:
         """Check all data at once."""
         check(self.batch)
 
-    def weigh_classes(self, class_weight: dict[int, float] | None) -> None:
-        """Multiply every sample's weight by its class's."""
-        if class_weight is not None:
-            self.batch = with_class_weight(self.batch, class_weight)
+    def weigh(self, weighed: Callable[[Batch], Batch]) -> None:
+        """Put the samples' weights in place of those that there are."""
+        self.batch = weighed(self.batch)
 
     def pass_over(self, epochs: int, steps: int) -> None:
         """Go on after so many epochs and steps; the rows of an epoch are known anyway."""
@@ -151,7 +150,7 @@ class IterableData:
 
     def __init__(self, source: Iterable[Any] | Callable[[], Iterable[Any]], steps: int | None) -> None:
         self.source = source
-        self._class_weight: dict[int, float] | None = None
+        self._weighed: Callable[[Batch], Batch] | None = None
         self.endless = steps is not None
         self.steps = steps if steps is not None else _length(source)
         self._iterator: Iterator[Any] | None = None
@@ -174,9 +173,9 @@ class IterableData:
         """Check every batch as it comes."""
         self._check = check
 
-    def weigh_classes(self, class_weight: dict[int, float] | None) -> None:
-        """Multiply every sample's weight by its class's, as the batches come."""
-        self._class_weight = class_weight
+    def weigh(self, weighed: Callable[[Batch], Batch]) -> None:
+        """Put the samples' weights in place of those that there are, as the batches come."""
+        self._weighed = weighed
 
     def pass_over(self, epochs: int, steps: int) -> None:
         """Go on after so many epochs, and steps of the next one: read that far, and leave it aside.
@@ -211,10 +210,10 @@ class IterableData:
                 continue
             batch = as_batch(item)
             _common_length(batch)
-            if self._class_weight is not None:
-                batch = with_class_weight(batch, self._class_weight)
             if self._check is not None:
                 self._check(batch)
+            if self._weighed is not None:
+                batch = self._weighed(batch)
             yield map_batch(lambda a: place.tensor(a, "the model"), batch)
         if count <= 0:
             raise ValueError(
@@ -295,9 +294,17 @@ def as_arrays(x: Any, what: str) -> Tree:
         return None
     if isinstance(x, dict):
         return {key: as_arrays(value, f"{what}[{key!r}]") for key, value in x.items()}
-    if isinstance(x, list | tuple) and x and all(is_array(item) and len(np.shape(item)) > 0 for item in x):
+    if isinstance(x, list | tuple) and _holds_arrays(x):
         return [as_arrays(item, f"{what}[{i}]") for i, item in enumerate(x)]
     return as_array(x, what)
+
+
+def _holds_arrays(x: list[Any] | tuple[Any, ...]) -> bool:
+    """Whether there are arrays in it, dictionaries of arrays, or None where an output has no target."""
+    items = [item for item in x if item is not None]
+    return bool(items) and all(
+        isinstance(item, dict) or (is_array(item) and len(np.shape(item)) > 0) for item in items
+    )
 
 
 def as_array(x: Any, what: str) -> npt.NDArray[Any]:
@@ -381,26 +388,6 @@ def split(batch: Batch, validation_split: float) -> tuple[Batch, Batch]:
     if at in (0, size):
         raise ValueError(f"validation_split={validation_split} of {size} samples leaves a part empty")
     return map_batch(lambda a: a[:at], batch), map_batch(lambda a: a[at:], batch)
-
-
-def with_class_weight(batch: Batch, class_weight: dict[int, float]) -> Batch:
-    """Return the batch with every sample's weight multiplied by its class's; 1 for a class not named."""
-    if not isinstance(batch.y, np.ndarray):
-        raise ValueError("class_weight needs one array of labels as y")
-    y = batch.y
-    labels = y.argmax(axis=-1) if y.ndim > 1 and y.shape[-1] > 1 else y.reshape(len(y))
-    weights = np.ones(len(labels))
-    for label, weight in class_weight.items():
-        weights[labels == label] = weight
-    if batch.weight is not None:
-        weights = weights * batch.weight
-    return batch._replace(weight=weights)
-
-
-def check_class_weight(class_weight: Any) -> None:
-    """Raise TypeError if it is not a dictionary of numbers by class."""
-    if not isinstance(class_weight, dict):
-        raise TypeError(f"class_weight: expected a dictionary {{class: weight}}, got {class_weight!r}")
 
 
 def check_finite(batch: Batch) -> None:

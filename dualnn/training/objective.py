@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+import itertools
+import numbers
+import operator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
@@ -13,6 +17,7 @@ from dualnn.layers import masks
 from dualnn.losses import aligned_weight
 from dualnn.protocol import Backend, Tensor
 from dualnn.training.data import Batch
+from dualnn.training.weights import check_sample_weight, weights_of
 
 MetricState: TypeAlias = dict[str, Tensor]
 
@@ -25,6 +30,8 @@ class Values(NamedTuple):
 
     losses: list[Tensor]
     """The loss of each output that has one."""
+    counts: list[Any]
+    """What each of them was divided by; see `dualnn.losses.Loss.measure`."""
     masks: list[Tensor | None]
     """The mask of each output."""
 
@@ -47,8 +54,14 @@ class Goals:
     weighted_metrics: Any = None
 
     def __post_init__(self) -> None:
-        """Raise ValueError for a name that is not known."""
+        """Raise ValueError for a name that is not known, and for weights that are no numbers."""
         self.check(str)
+        for weight in _leaves(self.loss_weights, object):
+            if not isinstance(weight, numbers.Real):
+                raise ValueError(
+                    f"loss_weights: expected a number for each loss, got {weight!r}; metrics are given by "
+                    f"name, compile(optimizer, loss, metrics=[...])"
+                )
 
     def check(self, kind: type = object) -> None:
         """Raise an error for what is no loss or metric, of those that were given as objects of a kind."""
@@ -78,49 +91,74 @@ class Objective:
         self.names = names or [name for name, _ in output_items(outputs)]
         self.shapes = [shape for _, shape in output_items(outputs)]
         self.losses = [_loss(item) for item in self._per_output(goals.loss, "loss")]
+        if not any(self.losses):
+            raise ValueError(f"loss: expected one for at least one of the outputs {self.names}, got none")
         weights = self._per_output(goals.loss_weights, "loss_weights")
         self.weights = [1.0 if weight is None else float(weight) for weight in weights]
-        shapes = self._targets(targets)
+        shapes = [()] * len(self.names) if targets == () else self._of_outputs(targets, "y")
         self.metrics = [
             *self._metrics(goals.metrics, "metrics", shapes, weighted=False),
             *self._metrics(goals.weighted_metrics, "weighted_metrics", shapes, weighted=True),
         ]
+        names = _unique_names(self.metrics, {*_TAKEN, "loss", *self._loss_names()})
+        self.metrics = [one._replace(name=name) for one, name in zip(self.metrics, names, strict=True)]
+        measured = {one.output for one in self.metrics}
+        self._measured = [
+            name for i, name in enumerate(self.names) if i in measured or self.losses[i] is not None
+        ]
 
     def check_backend(self, nn: Backend) -> None:
         """Raise TypeError if a loss or a metric is a framework's own, and the backend is another's."""
-        for part in (*self.losses, *(metric for _, metric, _, _ in self.metrics)):
+        for part in (*self.losses, *(one.metric for one in self.metrics)):
             check = getattr(part, "check_backend", None)
             if check is not None:
                 check(nn)
 
     def check(self, batch: Batch) -> None:
-        """Raise ValueError if the targets of a batch of NumPy arrays do not fit the outputs."""
-        targets = self._targets(batch.y)
-        for loss, target, shape in zip(self.losses, targets, self.shapes, strict=True):
+        """Raise ValueError if the targets or weights of a batch of NumPy arrays do not fit the outputs."""
+        weights = self._sample_weights(batch.weight)
+        given = zip(self.losses, self._targets(batch.y), weights, self.shapes, strict=True)
+        for loss, target, weight, shape in given:
             if loss is not None:
                 loss.check(target, shape)
+                if weight is not None:
+                    check_sample_weight(weight, shape)
+
+    def weighed(self, batch: Batch, class_weight: Mapping[Any, Any]) -> Batch:
+        """Return a batch of NumPy arrays with every weight multiplied by that of its label's class.
+
+        Raises:
+            ValueError: the labels or the weights leave open what is meant; see `weights.weights_of`.
+        """
+        if len(self.names) > 1:
+            raise ValueError(
+                f"class_weight is for a model with one output, this one has {self.names}; give "
+                f"sample_weight={{name: weights}} instead"
+            )
+        weights = weights_of(self._targets(batch.y)[0], class_weight, self.shapes[0])
+        (given,) = self._sample_weights(batch.weight)
+        if given is not None:
+            check_sample_weight(given, self.shapes[0])
+            given = given.reshape(given.shape[: weights.ndim])
+            fewer, more = sorted((weights, given), key=np.ndim)
+            weights = more * fewer.reshape(*fewer.shape, *[1] * (more.ndim - fewer.ndim))
+        return batch._replace(weight=weights)
 
     def loss(self, y: Any, y_pred: Any, weight: Tensor | None) -> tuple[Tensor, Values]:
         """Return the weighted sum of the losses, and what `update` needs of them."""
         outputs = [output for _, output in output_items(y_pred)]
         found = [masks.mask_of(output) for output in outputs]
-        values = [
-            _masked_loss(loss, target, output, weight, mask)
-            for loss, target, output, mask in zip(self.losses, self._targets(y), outputs, found, strict=True)
-            if loss is not None
-        ]
-        weights = [w for w, loss in zip(self.weights, self.losses, strict=True) if loss is not None]
-        total = values[0] * weights[0] if weights[0] != 1.0 else values[0]
-        for value, w in zip(values[1:], weights[1:], strict=True):
-            total = total + value * w
-        return total, Values(values, found)
+        given = zip(self.losses, self._targets(y), outputs, self._sample_weights(weight), found, strict=True)
+        measured = [_measured(loss, *one) for loss, *one in given if loss is not None]
+        values, counts = [value for value, _ in measured], [count for _, count in measured]
+        terms = [v if w == 1.0 else v * w for v, w in zip(values, self._weights_of_losses(), strict=True)]
+        return functools.reduce(operator.add, terms), Values(values, counts, found)
 
     def initial_state(self) -> list[dict[str, Any]]:
         """Return the state of the loss's means and of the metrics before the first batch."""
-        means = 1 + (len(self._loss_names()) if len(self.names) > 1 else 0)
         return [
-            *({"total": np.zeros(()), "count": np.zeros(())} for _ in range(means)),
-            *(metric.initial_state() for _, metric, _, _ in self.metrics),
+            *({"total": np.zeros(()), "count": np.zeros(())} for _ in range(self._number_of_losses + 1)),
+            *(one.metric.initial_state_for(self.shapes[one.output]) for one in self.metrics),
         ]
 
     def update(
@@ -129,17 +167,26 @@ class Objective:
         state: list[MetricState],
         batch: Batch,
         y_pred: Any,
-        total: Tensor,
         values: Values,
+        penalty: Tensor | None = None,
     ) -> list[MetricState]:
-        """Return the state after one more batch; a pure function of native tensors."""
+        """Return the state after one more batch; a pure function of native tensors.
+
+        Args:
+            nn: the backend.
+            state: the state before.
+            batch: inputs, targets and weights.
+            y_pred: the outputs.
+            values: what `loss` has returned.
+            penalty: what was added to the loss, such as regularizers; None for nothing.
+        """
         outputs = [output for _, output in output_items(y_pred)]
-        targets = self._targets(batch.y)
-        size = nn.shape(outputs[0])[0]
-        means = [total, *(values.losses if len(self.names) > 1 else [])]
-        new = [_mean_update(nn, old, value, size) for old, value in zip(state, means, strict=False)]
-        for old, (_, metric, index, weighted) in zip(state[len(means) :], self.metrics, strict=True):
-            weight, mask = batch.weight if weighted else None, values.masks[index]
+        targets, weights = self._targets(batch.y), self._sample_weights(batch.weight)
+        new = [_added(nn, *one) for one in zip(state, values.losses, values.counts, strict=False)]
+        old = state[len(new)]
+        new.append(old if penalty is None else _added(nn, old, penalty, nn.shape(outputs[0])[0]))
+        for old, (_, metric, index, weighted, _) in zip(state[len(new) :], self.metrics, strict=True):
+            weight, mask = weights[index] if weighted else None, values.masks[index]
             if mask is not None:
                 weight = _times(nn, weight, nn.astype(mask, nn.float64))
             new.append(metric.update(nn, old, targets[index], outputs[index], weight))
@@ -148,11 +195,28 @@ class Objective:
     def results(self, nn: Backend, state: list[MetricState]) -> dict[str, float]:
         """Return the means and metrics as numbers by their names, ``{"loss": ..., "accuracy": ...}``."""
         host = [{key: nn.to_numpy(value) for key, value in part.items()} for part in state]
-        names = ["loss", *(self._loss_names() if len(self.names) > 1 else [])]
-        logs = {name: _mean(part) for name, part in zip(names, host, strict=False)}
-        for part, (name, metric, _, _) in zip(host[len(names) :], self.metrics, strict=True):
-            logs[name] = metric.compute(part)
+        count = self._number_of_losses
+        *values, penalty = map(_divided, host[: count + 1])
+        terms = [value * w for value, w in zip(values, self._weights_of_losses(), strict=True)]
+        logs = {"loss": sum(terms) + penalty}
+        if len(self.names) > 1:
+            logs |= zip(self._loss_names(), values, strict=True)
+        for part, one in zip(host[count + 1 :], self.metrics, strict=True):
+            logs[one.name] = one.metric.compute(part)
         return logs
+
+    @property
+    def directions(self) -> dict[str, str | None]:
+        """Which way is better of each number in `results`: ``"up"``, ``"down"``, or None if nobody knows."""
+        of_losses = dict.fromkeys(["loss", *self._loss_names()], "down")
+        return {**of_losses, **{one.name: one.metric.direction for one in self.metrics}}
+
+    @property
+    def _number_of_losses(self) -> int:
+        return sum(loss is not None for loss in self.losses)
+
+    def _weights_of_losses(self) -> list[float]:
+        return [w for w, loss in zip(self.weights, self.losses, strict=True) if loss is not None]
 
     def _loss_names(self) -> list[str]:
         return [
@@ -160,30 +224,54 @@ class Objective:
         ]
 
     def _targets(self, y: Any) -> list[Any]:
+        """Return the targets of the outputs, None for an output without a loss and a metric."""
         if y is None:
             raise ValueError("expected targets y for the loss, got None")
-        targets = dict(output_items(y)) if isinstance(y, dict) else None
-        found = [targets.get(name) for name in self.names] if targets else [v for _, v in output_items(y)]
-        if len(found) != len(self.names) or any(target is None for target in found):
-            got = sorted(y) if isinstance(y, dict) else f"{len(found)}"
-            raise ValueError(f"expected targets for the outputs {self.names}, got {got}")
+        found = self._of_outputs(y, "y")
+        given = [name for name, target in zip(self.names, found, strict=True) if target is not None]
+        missing = [name for name in self._measured if name not in given]
+        if missing:
+            raise ValueError(
+                f"y: expected targets for the outputs {self._measured}, which have a loss or a metric, got "
+                f"none for {missing}"
+            )
         return found
+
+    def _sample_weights(self, weight: Any) -> list[Any]:
+        """Return the sample weights of the outputs; one array is for them all."""
+        if weight is None or not isinstance(weight, dict | list | tuple):
+            return [weight] * len(self.names)
+        return self._of_outputs(weight, "sample_weight")
+
+    def _of_outputs(self, given: Any, what: str) -> list[Any]:
+        """Return what each output is given, by its name or its place; None where that is nothing."""
+        if isinstance(given, dict):
+            return self._by_name(dict(output_items(given)), what)
+        found = [item for _, item in output_items(given)]
+        if len(found) != len(self.names):
+            raise ValueError(
+                f"{what}: expected arrays for the {len(self.names)} outputs {self.names}, got {len(found)}"
+            )
+        return found
+
+    def _by_name(self, given: dict[str, Any], what: str) -> list[Any]:
+        if self.names == [_UNNAMED] and len(given) == 1:  # the only output has any name
+            return list(given.values())
+        wrong = [name for name in given if name not in self.names]
+        if wrong:
+            raise ValueError(f"{what}: no outputs {wrong}; the outputs are {self.names}")
+        return [given.get(name) for name in self.names]
 
     def _per_output(self, spec: Any, what: str) -> list[Any]:
         if isinstance(spec, dict):
-            wrong = set(spec) - set(self.names)
-            if wrong:
-                raise ValueError(f"{what}: no outputs {sorted(wrong)}; the outputs are {self.names}")
-            return [spec.get(name) for name in self.names]
+            return self._by_name(_flat(spec), what)
         if isinstance(spec, list | tuple):
             if len(spec) != len(self.names):
                 raise ValueError(f"{what}: expected {len(self.names)} entries, got {len(spec)}")
             return list(spec)
         return [spec] * len(self.names)
 
-    def _metrics(
-        self, spec: Any, what: str, targets: list[Any], weighted: bool
-    ) -> Iterator[tuple[str, metrics.Metric, int, bool]]:
+    def _metrics(self, spec: Any, what: str, targets: list[Any], weighted: bool) -> Iterator[_Measure]:
         if not spec:
             return
         single = len(self.names) == 1 and not isinstance(spec, dict)
@@ -193,16 +281,88 @@ class Objective:
             for item in items if isinstance(items, list | tuple) else [items]:
                 if item is not None:
                     metric = metrics.get(item, self.losses[index], targets[index], self.shapes[index])
-                    yield f"{prefix}{metric.name}", metric, index, weighted
+                    yield _Measure(f"{prefix}{metric.name}", metric, index, weighted, prefix)
+
+
+class _Measure(NamedTuple):
+    """A metric of an output."""
+
+    name: str
+    """Its name in the logs."""
+    metric: metrics.Metric
+    output: int
+    """The output's number."""
+    weighted: bool
+    """Whether sample weights count."""
+    prefix: str
+    """What its name begins with, as that of several outputs."""
+
+
+_TAKEN = ("epoch", "learning_rate")
+"""What callbacks write beside the losses and metrics."""
+_UNNAMED = "output"
+
+
+def _unique_names(measures: list[_Measure], taken: set[str]) -> list[str]:
+    """Return a name for each metric, as Keras does: a weighted one is marked, then names are numbered."""
+    found: list[str] = []
+
+    def is_free(name: str) -> bool:
+        known = {*taken, *found}
+        return known.isdisjoint((name, f"val_{name}", name.removeprefix("val_")))
+
+    for one in measures:
+        name = one.name
+        if one.weighted and not is_free(name):
+            name = f"{one.prefix}weighted_{one.metric.name}"
+        numbered = (f"{name}_{number}" for number in itertools.count(1))
+        found.append(name if is_free(name) else next(filter(is_free, numbered)))
+    return found
 
 
 def output_items(y: Any) -> list[tuple[str, Any]]:
-    """Return outputs (or targets, or shapes) with their names."""
+    """Return outputs (or targets, weights or shapes) with their names; of nested ones all, ``a_b``.
+
+    >>> output_items({"a": 1, "b": {"c": 2, "d": 3}})
+    [('a', 1), ('b_c', 2), ('b_d', 3)]
+    """
     if isinstance(y, dict):
-        return list(y.items())
-    if isinstance(y, list) or (isinstance(y, tuple) and y and hasattr(y[0], "shape")):
-        return [(f"output_{i}", item) for i, item in enumerate(y)]
-    return [("output", y)]
+        return _nested_items(y.items())
+    if isinstance(y, list) or (isinstance(y, tuple) and y and _is_output(y[0])):
+        return _nested_items((f"output_{i}", item) for i, item in enumerate(y))
+    return [(_UNNAMED, y)]
+
+
+def _nested_items(items: Iterable[tuple[str, Any]]) -> list[tuple[str, Any]]:
+    found = []
+    for name, item in items:
+        inner = output_items(item)
+        if len(inner) == 1 and inner[0][0] == _UNNAMED and inner[0][1] is item:
+            found.append((name, item))
+        else:
+            found += [(f"{name}_{key.removeprefix('output_')}", one) for key, one in inner]
+    return found
+
+
+def _is_output(x: Any) -> bool:
+    return hasattr(x, "shape") or isinstance(x, dict | list | tuple)
+
+
+def _flat(spec: dict[str, Any]) -> dict[str, Any]:
+    """Return a dictionary of dictionaries as one, with names as in `output_items`."""
+    found: dict[str, Any] = {}
+    for name, item in spec.items():
+        inner = {f"{name}_{key}": one for key, one in _flat(item).items()} if isinstance(item, dict) else None
+        found |= {name: item} if inner is None else inner
+    return found
+
+
+def _leaves(spec: Any) -> Iterator[Any]:
+    if isinstance(spec, dict | list | tuple):
+        for item in spec.values() if isinstance(spec, dict) else spec:
+            yield from _leaves(item)
+    else:
+        yield spec
 
 
 def _leaves(spec: Any, kind: type) -> Iterator[Any]:
@@ -215,26 +375,35 @@ def _leaves(spec: Any, kind: type) -> Iterator[Any]:
 
 def _loss(identifier: Any) -> losses.Loss | None:
     """Return a loss, or None for None."""
-    return None if identifier is None else losses.get(identifier)
-
-
-def _masked_loss(
-    loss: losses.Loss, target: Any, output: Tensor, weight: Tensor | None, mask: Tensor | None
-) -> Tensor:
-    if mask is None:
-        return loss(target, output, weight)
-    nn = backends.namespace(output)
-    counts = nn.astype(mask, output.dtype)
-    if loss.reduction in ("sum_over_batch_size", "mean"):
-        share = nn.mean(counts)  # the loss divides by the number of all steps
-        counts = counts / nn.where(share == 0.0, 1.0, share)
-    try:
-        return loss(target, output, _times(nn, weight, counts))
-    except ValueError as error:
-        error.add_note(
-            f"(the output of shape {tuple(output.shape)} has a mask of shape {tuple(mask.shape)}, which is a "
-            f"weight for each step: the loss needs a value for each, so y an axis behind that of the steps)"
+    if identifier is None:
+        return None
+    loss = losses.get(identifier)
+    if loss.reduction == "none":
+        raise ValueError(
+            f"loss {loss.name!r}: training follows one number, reduction='none' gives one a sample; use "
+            f"'sum_over_batch_size' or 'sum'"
         )
+    return loss
+
+
+def _measured(
+    loss: losses.Loss, target: Any, output: Tensor, weight: Tensor | None, mask: Tensor | None
+) -> tuple[Tensor, Any]:
+    """Return a loss and what it was divided by."""
+    if type(loss).__call__ is not losses.Loss.__call__:  # it sums up by itself
+        nn = backends.namespace(output)
+        weight = weight if mask is None else _times(nn, weight, nn.astype(mask, output.dtype))
+        value = loss(target, output) if weight is None else loss(target, output, weight)
+        return value, None if loss.reduction == "sum" else nn.shape(output)[0]
+    try:
+        return loss.measure(target, output, weight, mask)
+    except ValueError as error:
+        if mask is not None:
+            error.add_note(
+                f"(the output of shape {tuple(output.shape)} has a mask of shape {tuple(mask.shape)}, which "
+                f"is a weight for each step: the loss needs a value for each, so y an axis behind that of "
+                f"the steps)"
+            )
         raise
 
 
@@ -245,14 +414,15 @@ def _times(nn: Backend, weight: Tensor | None, counts: Tensor) -> Tensor:
     return more * aligned_weight(nn, fewer, more)
 
 
-def _mean_update(nn: Backend, state: MetricState, value: Tensor, size: Any) -> MetricState:
+def _added(nn: Backend, state: MetricState, value: Tensor, count: Any) -> MetricState:
     # in float64, so that the mean over an epoch has no rounding of its own to speak of
-    count = nn.astype(nn.asarray(size), nn.float64)
-    return {
-        "total": state["total"] + nn.astype(value, nn.float64) * count,
-        "count": state["count"] + count,
-    }
+    value = nn.astype(value, nn.float64)
+    if count is None:  # a sum, which nothing divides
+        return {"total": state["total"] + value, "count": state["count"]}
+    if nn.is_tensor(count):
+        count = nn.astype(count, nn.float64)
+    return {"total": state["total"] + value * count, "count": state["count"] + count}
 
 
-def _mean(state: dict[str, Any]) -> float:
-    return float(state["total"]) / float(state["count"]) if state["count"] else 0.0
+def _divided(state: dict[str, Any]) -> float:
+    return float(state["total"]) / (float(state["count"]) or 1.0)

@@ -8,6 +8,8 @@ set their attributes as they like. One function serves eager and compiled execut
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -76,16 +78,17 @@ def train_step(
                 others = new()
             loss, values = objective.loss(batch.y, y_pred, batch.weight)
             with tree.bound(trainable, weights), tree.bound(other, state["other"]):
-                loss = _with_penalties(model, penalties, loss)
+                penalty = _penalty(model, penalties, loss.dtype)
+            loss = loss if penalty is None else loss + penalty
             scaled = loss * nn.astype(scale["scale"], loss.dtype) if scale else loss
-            return scaled, (loss, y_pred, values, others)
+            return scaled, (loss, penalty, y_pred, values, others)
 
         scale, guard = state["loss_scale"], state["guard"]
-        (_, (loss, y_pred, values, others)), gradients = nn.value_and_grad(forward, has_aux=True)(
+        (_, (loss, penalty, y_pred, values, others)), gradients = nn.value_and_grad(forward, has_aux=True)(
             state["trainable"]
         )
         now = {name: scalars[i] for i, name in enumerate(names)}
-        metrics = objective.update(nn, state["metrics"], batch, y_pred, loss, values)
+        metrics = objective.update(nn, state["metrics"], batch, y_pred, values, penalty)
         counts = None  # whether the step does
         if guard:
             # in float16 a gradient may overflow: that is what the scale is for
@@ -126,8 +129,8 @@ def test_step(model: Model, objective: Objective, precision: Precision) -> TestS
             y_pred = precision.output(nn, model(batch.x, training=False), model.dtype)
         with tree.bound(slots, variables):
             loss, values = objective.loss(batch.y, y_pred, batch.weight)
-            loss = _with_penalties(model, penalties, loss)
-        return objective.update(nn, state, batch, y_pred, loss, values)
+            penalty = _penalty(model, penalties, loss.dtype)
+        return objective.update(nn, state, batch, y_pred, values, penalty)
 
     return step
 
@@ -158,9 +161,7 @@ def _where(nn: Backend, condition: Tensor, new: Any, old: Any) -> Any:
     return optree.tree_map(lambda after, before: nn.where(condition, after, before), new, old)
 
 
-def _with_penalties(model: Model, penalties: list[Callable[[], Tensor]], loss: Tensor) -> Tensor:
-    for penalty in penalties:
-        loss = loss + penalty()
-    for added in model.added_losses:
-        loss = loss + added
-    return loss
+def _penalty(model: Model, penalties: list[Callable[[], Tensor]], dtype: Any) -> Tensor | None:
+    """Return what regularizers and layers add to the loss; None for nothing."""
+    terms = [*(penalty() for penalty in penalties), *model.added_losses]
+    return functools.reduce(operator.add, (model.nn.astype(term, dtype) for term in terms)) if terms else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
@@ -32,7 +32,6 @@ from dualnn.training.data import (
     ArrayData,
     Batch,
     Data,
-    check_class_weight,
     check_finite,
     data_from,
     native_tree,
@@ -47,6 +46,7 @@ from dualnn.training.precision import Precision, initial_loss_scale
 from dualnn.training.progress import EpochLines, ProgressBar, verbosity
 from dualnn.training.scalars import StepScalars
 from dualnn.training.snapshot import Position, put_back, taken
+from dualnn.training.weights import check_class_weight
 
 if TYPE_CHECKING:
     from dualnn.models.model import Model
@@ -135,6 +135,7 @@ class Trainer:
         validation_freq: int,
         epochs: int,
         initial_epoch: int,
+        class_weight: Mapping[Any, Any] | None,
         verbose: Any,
         callbacks: Sequence[Callback],
         shuffle: bool,
@@ -149,7 +150,11 @@ class Trainer:
         snapshot = None if checkpoints is None else checkpoints.open(resume)
         verbose = verbosity(verbose)
         self._seed(seed)
+        if class_weight:
+            check_class_weight(class_weight)
         self._prepare(data, finite)
+        if class_weight:
+            data.weigh(functools.partial(self.objective.weighed, class_weight=class_weight))
         validation_data = None if validation is None else validation()
         if validation_data is not None:
             self._prepare(validation_data, finite)
@@ -364,9 +369,11 @@ class Trainer:
             )
         return bad
 
-    def train_on_batch(self, batch: Batch) -> dict[str, float]:
+    def train_on_batch(self, batch: Batch, class_weight: Mapping[Any, Any] | None = None) -> dict[str, float]:
         """Do one step of training and return its numbers."""
         self._prepare(ArrayData(batch, 1), finite=False)
+        if class_weight:
+            batch = self.objective.weighed(batch, class_weight)
         native = Batch(*(native_tree(part, self.model.place) for part in batch))
         engine, _ = self._engine(1, None, "")
         scalars = StepScalars(self.optimizer, self.model.place).of(self.optimizer.iterations, 1)[0]
@@ -648,7 +655,6 @@ def fit_data(
     y: Any,
     sample_weight: Any,
     *,
-    class_weight: dict[int, float] | None,
     batch_size: int | None,
     steps_per_epoch: int | None,
     validation_data: Any,
@@ -658,11 +664,8 @@ def fit_data(
 ) -> tuple[Data, Callable[[], Data] | None]:
     """Return training data, and what makes the validation data, from the arguments of `Model.fit`."""
     data = data_from(x, y, sample_weight, batch_size=batch_size, steps=steps_per_epoch)
-    if class_weight is not None:
-        check_class_weight(class_weight)
     size = validation_batch_size or batch_size
     if validation_data is not None:
-        data.weigh_classes(class_weight)
         if yields_batches(validation_data):
             return data, lambda: data_from(validation_data, steps=validation_steps)
         if not isinstance(validation_data, tuple | list) or len(validation_data) not in (2, 3):
@@ -673,9 +676,7 @@ def fit_data(
             raise ValueError("validation_split needs arrays; give validation_data for data in batches")
         batch, held_out = split(data.batch, validation_split)
         train = ArrayData(batch, data.batch_size, steps_per_epoch)
-        train.weigh_classes(class_weight)
         return train, lambda: ArrayData(held_out, size or 32, validation_steps)
-    data.weigh_classes(class_weight)
     return data, None
 
 
