@@ -7,6 +7,8 @@ import io
 import os
 from collections.abc import Sequence
 
+import numpy as np
+
 from dualnn.callbacks.log_file import LogFile
 
 
@@ -15,7 +17,8 @@ class CSVLogger(LogFile):
 
     The columns are ``epoch``, counted from 0, and the losses and metrics in alphabetical order. A number
     that an epoch does not have, such as ``val_loss`` if not every epoch is validated, is ``NA``. Numbers have
-    all their digits. A resumed run goes on in the file where its checkpoint was written.
+    all their digits; a metric with a number for each class is a list in one field. A resumed run goes on in
+    the file where its checkpoint was written.
 
     Args:
         filename: the file; folders that are not there are made.
@@ -58,7 +61,7 @@ class CSVLogger(LogFile):
                 f"{self.filename!r} has the columns {', '.join(names)}, and epoch {epoch} has "
                 f"{', '.join(more)}; write to another file, or with append=False"
             )
-        row = {"epoch": epoch, **logs}
+        row = {"epoch": epoch, **{name: np.asarray(value).tolist() for name, value in logs.items()}}
         return text + self._line([row.get(name, "NA") for name in names])
 
     def _names_in_file(self) -> list[str]:

@@ -15,7 +15,8 @@ class EarlyStopping(Callback):
         monitor: the name of the number in the logs.
         min_delta: the least change that counts as an improvement.
         patience: how many epochs without improvement are waited for.
-        mode: ``"min"``, ``"max"``, or ``"auto"``: by the name, up for accuracies and the like.
+        mode: ``"min"``, ``"max"``, or ``"auto"``: as the metric says, by its `direction`; with a warning by
+            the name, up for accuracies and the like, if it says nothing.
         baseline: a value that must be improved on from the start, or None.
         restore_best_weights: whether the model ends with the weights of its best epoch.
         start_from_epoch: the first epoch that counts.
@@ -53,7 +54,8 @@ class EarlyStopping(Callback):
         self._monitor = Monitor(monitor, mode, min_delta)
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        """Forget earlier runs."""
+        """Forget earlier runs, and find out which way is better."""
+        self._monitor.ask(self.model, type(self).__name__)
         self.wait, self.stopped_epoch, self.best_epoch = 0, 0, 0
         self.best = self._monitor.worst
         self._best_weights: list[Any] | None = None

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+from typing import Any
+
+import numpy as np
 
 from dualnn.callbacks.log_file import LogFile
 
@@ -11,7 +14,8 @@ from dualnn.callbacks.log_file import LogFile
 class JSONLinesLogger(LogFile):
     """Write the numbers of each epoch as a line of JSON: ``{"epoch": 0, "loss": 0.5}``.
 
-    Epochs are counted from 0. A number that is NaN or infinite is null, as JSON has no other word for it.
+    Epochs are counted from 0. A metric with a number for each class is a list. A number that is NaN or
+    infinite is null, as JSON has no other word for it.
     Epochs may have different numbers. `pandas.read_json` reads the file with ``lines=True``. A resumed run
     goes on in the file where its checkpoint was written.
 
@@ -36,5 +40,10 @@ class JSONLinesLogger(LogFile):
 
     def lines(self, epoch: int, logs: dict[str, float]) -> str:
         """Return the epoch's line."""
-        numbers = {name: value if math.isfinite(value) else None for name, value in logs.items()}
-        return json.dumps({"epoch": epoch, **numbers}) + "\n"
+        return json.dumps({"epoch": epoch, **{name: _json(value) for name, value in logs.items()}}) + "\n"
+
+
+def _json(value: Any) -> Any:
+    if np.ndim(value) > 0:  # of a metric with a number for each class
+        return [_json(one) for one in np.asarray(value).tolist()]
+    return value if math.isfinite(value) else None

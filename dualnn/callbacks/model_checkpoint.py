@@ -26,11 +26,13 @@ class ModelCheckpoint(Callback):
         verbose: 1 prints a line when a file is written, 0 nothing.
         save_best_only: whether only those epochs are kept that are better than all before.
         save_weights_only: whether the file has the weights, or the whole model; None goes by its ending.
-        mode: ``"min"``, ``"max"``, or ``"auto"``: by the name, up for accuracies and the like.
+        mode: ``"min"``, ``"max"``, or ``"auto"``: as the metric says, by its `direction`; with a warning by
+            the name, up for accuracies and the like, if it says nothing.
         initial_value_threshold: a value that the first file must improve on, or None; for `save_best_only`.
 
     Attributes:
-        best: the best value so far. It outlasts a run, so that a second `fit` keeps a better file of a first.
+        best: the best value so far, or None before the first. It outlasts a run, so that a second `fit`
+            keeps a better file of a first.
 
     Raises:
         ValueError: another ending, a pattern or a mode that cannot be; in training also if the logs have no
@@ -64,13 +66,18 @@ class ModelCheckpoint(Callback):
         _check_pattern(self.filepath)
         self.monitor, self.verbose, self.save_best_only = monitor, verbose, save_best_only
         self._monitor = Monitor(monitor, mode)
-        self.best = self._monitor.worst if initial_value_threshold is None else initial_value_threshold
+        self.best: float | None = initial_value_threshold
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        """Find out which way is better."""
+        if self.save_best_only:
+            self._monitor.ask(self.model, type(self).__name__)
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Write the file, if it is to be."""
         if self.save_best_only:
             value = self._monitor.value(logs, type(self).__name__)
-            if not self._monitor.improves(value, self.best):
+            if not self._monitor.improves(value, self._monitor.worst if self.best is None else self.best):
                 return
             self.best = value
         path = self._path(epoch, logs or {})

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import Any
+
+import numpy as np
 
 from dualnn.callbacks.callback import Logs
 from dualnn.names import unknown
+from dualnn.warning import warn
 
 _RISING = ("accuracy", "acc", "precision", "recall", "auc", "f1_score", "r2_score", "cosine_similarity")
 
@@ -24,11 +28,9 @@ class Monitor:
 
     Args:
         name: the number's name in the logs, ``"val_loss"``.
-        mode: ``"min"``, ``"max"``, or ``"auto"``: by the name, up for accuracies and the like.
+        mode: ``"min"``, ``"max"``, or ``"auto"``: as the model's metric of this name says, see `ask`; until
+            then by the name, up for accuracies and the like.
         min_delta: the least change that counts as an improvement.
-
-    Attributes:
-        worst: infinity of the sign that every number improves on.
 
     Raises:
         ValueError: another mode, or a `min_delta` that is no finite number.
@@ -43,10 +45,42 @@ class Monitor:
             raise ValueError(f"mode must be 'auto', 'min' or 'max', got {mode!r}")
         if not math.isfinite(min_delta):
             raise ValueError(f"min_delta must be a finite number, got {min_delta!r}")
-        up = mode == "max" or (mode == "auto" and rises(name))
         self.name, self.min_delta = name, abs(min_delta)
-        self._sign = -1.0 if up else 1.0
-        self.worst = self._sign * math.inf
+        self._asks = mode == "auto"
+        self._sign = -1.0 if mode == "max" or (mode == "auto" and rises(name)) else 1.0
+
+    @property
+    def worst(self) -> float:
+        """Infinity of the sign that every number improves on."""
+        return self._sign * math.inf
+
+    def ask(self, model: Any, asked_by: str) -> None:
+        """Find out which way is better, if the mode is ``"auto"``: the metrics of a compiled model say so.
+
+        Of a number that no metric says it of, it is guessed by the name, with a warning.
+
+        Args:
+            model: a model that has been compiled, and has seen its data.
+            asked_by: who wants to know, for the warning.
+        """
+        if not self._asks:
+            return
+        self._asks = False
+        name = self.name.removeprefix("val_")
+        direction = "down" if name == "loss" else getattr(model, "directions", {}).get(name)
+        if direction is None:
+            guess = "more" if rises(self.name) else "less"
+            warn(
+                f"{asked_by}: nothing says whether more or less of {self.name!r} is better; by its name "
+                f"{guess} is taken for better. Give mode='max' or mode='min', or the metric a direction, "
+                f"'up' or 'down'"
+            )
+        elif direction in ("up", "down"):
+            self._sign = -1.0 if direction == "up" else 1.0
+        else:
+            raise ValueError(
+                f"{self.name}: expected the metric's direction 'up' or 'down', got {direction!r}"
+            )
 
     def improves(self, value: float, than: float) -> bool:
         """Whether a value is better than another, by more than `min_delta`; NaN is not."""
@@ -62,4 +96,10 @@ class Monitor:
         if self.name not in logs:
             advice = " Is validation_data given?" if self.name.startswith("val_") else ""
             raise ValueError(f"{asked_by}: {unknown('number', self.name, sorted(logs))}{advice}")
-        return logs[self.name]
+        value = logs[self.name]
+        if np.ndim(value) > 0:
+            raise ValueError(
+                f"{asked_by}: expected one number to monitor, {self.name!r} has {np.size(value)}; F1Score, "
+                f"for one, takes average='macro'"
+            )
+        return value

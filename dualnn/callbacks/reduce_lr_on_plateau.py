@@ -15,7 +15,8 @@ class ReduceLROnPlateau(LearningRateCallback):
         factor: what the learning rate is multiplied by, more than 0 and less than 1.
         patience: how many epochs without improvement are waited for.
         verbose: 1 prints a line when the learning rate is reduced, 0 nothing.
-        mode: ``"min"``, ``"max"``, or ``"auto"``: by the name, up for accuracies and the like.
+        mode: ``"min"``, ``"max"``, or ``"auto"``: as the metric says, by its `direction`; with a warning by
+            the name, up for accuracies and the like, if it says nothing.
         min_delta: the least change that counts as an improvement.
         cooldown: how many epochs after a reduction do not count.
         min_lr: the learning rate is not made smaller than this.
@@ -62,8 +63,9 @@ class ReduceLROnPlateau(LearningRateCallback):
         self._monitor = Monitor(monitor, mode, min_delta)
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        """Forget earlier runs."""
+        """Forget earlier runs, and find out which way is better."""
         super().on_train_begin(logs)
+        self._monitor.ask(self.model, type(self).__name__)
         self.best, self.wait, self.cooldown_counter = self._monitor.worst, 0, 0
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:

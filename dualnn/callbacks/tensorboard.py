@@ -5,8 +5,11 @@ from __future__ import annotations
 import itertools
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from dualnn.callbacks.callback import Callback, Logs
 
@@ -100,7 +103,15 @@ class TensorBoard(Callback):
             return
         if folder not in self._files:
             self._files[folder] = _EventFile(Path(self.log_dir, folder))
-        self._files[folder].write({prefix + name: value for name, value in numbers.items()}, step)
+        self._files[folder].write(dict(_tagged(prefix, numbers)), step)
+
+
+def _tagged(prefix: str, numbers: dict[str, Any]) -> Iterator[tuple[str, float]]:
+    for name, value in numbers.items():
+        if np.ndim(value) > 0:  # of a metric with a number for each class
+            yield from ((f"{prefix}{name}/{i}", one) for i, one in enumerate(np.ravel(value).tolist()))
+        else:
+            yield f"{prefix}{name}", value
 
 
 class _EventFile:

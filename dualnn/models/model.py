@@ -23,6 +23,7 @@ from dualnn.training.checkpoints import Checkpoints
 from dualnn.training.data import ArrayData, as_arrays, data_from, map_tree, native_tree
 from dualnn.training.engines import Wish
 from dualnn.training.guard import check_choice
+from dualnn.training.logits import warn_of_logits
 from dualnn.training.objective import Goals
 from dualnn.training.precision import Precision
 from dualnn.training.prediction import Predict, Predictors, samples_in
@@ -284,6 +285,10 @@ class Model(Layer):
 
         Raises:
             ValueError: an unknown name, or arguments that contradict each other.
+
+        Warns:
+            UserWarning: a cross-entropy takes probabilities and the last layer has no softmax or sigmoid, or
+                it takes logits (``from_logits=True``) and the last layer has one.
         """
         wish = Wish.of(engine, jit, run_eagerly)
         goals = Goals(loss, loss_weights, metrics, weighted_metrics)
@@ -291,6 +296,7 @@ class Model(Layer):
         if self._owner is None:
             self._owner = object()
         optimizer.claim(self._owner)
+        warn_of_logits(self, loss)
         self._trainer = Trainer(self, goals, optimizer, wish, Precision.of(precision))
         self._predictors = None
 
@@ -298,6 +304,14 @@ class Model(Layer):
     def loss(self) -> Any:
         """The loss that `compile` was given, or None."""
         return None if self._trainer is None else self._trainer.goals.loss
+
+    @property
+    def directions(self) -> dict[str, str | None]:
+        """Which way is better of each loss and metric by its name in the logs, ``"up"`` or ``"down"``.
+
+        None is a metric that does not say. It is known once the compiled model has seen data.
+        """
+        return {} if self._trainer is None else self._trainer.directions
 
     @property
     def optimizer(self) -> optimizers.Optimizer:

@@ -6,6 +6,8 @@ import sys
 import time
 from typing import Any
 
+import numpy as np
+
 from dualnn.callbacks import Callback, Logs
 
 
@@ -111,7 +113,10 @@ def described(logs: Logs) -> str:
     >>> described({"loss": 0.12345678, "accuracy": 0.9})
     'loss 0.1235  accuracy 0.9000'
     """
-    return "  ".join(
-        f"{name} {value:.4g}" if abs(value) < 1e-3 else f"{name} {value:.4f}"
-        for name, value in (logs or {}).items()
-    )
+    return "  ".join(f"{name} {_as_text(value)}" for name, value in (logs or {}).items())
+
+
+def _as_text(value: Any) -> str:
+    if np.ndim(value) > 0:  # of a metric with a number for each class
+        return f"[{' '.join(map(_as_text, value))}]"
+    return f"{value:.4g}" if abs(value) < 1e-3 else f"{value:.4f}"

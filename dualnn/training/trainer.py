@@ -424,6 +424,11 @@ class Trainer:
         assert self._objective is not None, "the objective is made when data has been prepared"
         return self._objective
 
+    @property
+    def directions(self) -> dict[str, str | None]:
+        """Which way is better of each number of the objective; none before there has been data."""
+        return {} if self._objective is None else self._objective.directions
+
     def _seed(self, seed: int | None) -> None:
         if seed is not None and (not self.model.built or self.model.seed != seed):
             self.model.__dict__["_seed"] = Seed(seed)

@@ -43,9 +43,10 @@ def check_sample_weight(weight: Labels, y_pred_shape: StaticShape) -> None:
         y_pred_shape: the shape of the model's output, with None for the batch's size.
     """
     values = y_pred_shape[:-1] if len(y_pred_shape) > 1 else y_pred_shape
-    shape = weight.shape[:-1] if weight.ndim > len(values) and weight.shape[-1] == 1 else weight.shape
-    fits = zip(shape, y_pred_shape, strict=False)
-    if len(shape) > len(y_pred_shape) or any(n != 1 and size is not None and n != size for n, size in fits):
+    sizes = zip(weight.shape, y_pred_shape, strict=False)
+    if weight.ndim > len(y_pred_shape) + (len(y_pred_shape) == 1) or any(
+        n != 1 and size is not None and n != size for n, size in sizes
+    ):
         raise ValueError(
             f"sample_weight: expected a weight for each sample or step, {_prefixes(values)}, as the model's "
             f"output is {y_pred_shape}, got an array of shape {weight.shape}"
