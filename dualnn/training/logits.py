@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -60,6 +61,8 @@ def warn_of_logits(model: Model, spec: Any) -> None:
         spec: the loss, or the losses of its outputs, as `Model.compile` got them.
     """
     for identifier, end in _pairs(spec, _ends_of(model)):
+        if not _is_ours(identifier):
+            continue
         loss = losses.get(identifier)
         if not isinstance(loss, losses.LossFunctionWrapper) or loss.fn not in _EXPECTED:
             continue
@@ -80,6 +83,13 @@ def warn_of_logits(model: Model, spec: Any) -> None:
                 f"loss {loss.name!r} has from_logits=True, and the layer {end.layer.name!r}, whose output it "
                 f"is given, has applied {name!r} already: leave one of the two out"
             )
+
+
+def _is_ours(identifier: Any) -> bool:
+    """Whether it names one of the losses of dualnn; all else is looked at when there is data."""
+    if inspect.isclass(identifier):
+        return issubclass(identifier, losses.Loss)
+    return isinstance(identifier, str | losses.Loss) or identifier in losses.FUNCTIONS
 
 
 def _pairs(spec: Any, ends: dict[str, _End | None]) -> Iterator[tuple[Any, _End]]:

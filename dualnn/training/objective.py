@@ -357,14 +357,6 @@ def _flat(spec: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _leaves(spec: Any) -> Iterator[Any]:
-    if isinstance(spec, dict | list | tuple):
-        for item in spec.values() if isinstance(spec, dict) else spec:
-            yield from _leaves(item)
-    else:
-        yield spec
-
-
 def _leaves(spec: Any, kind: type) -> Iterator[Any]:
     if isinstance(spec, dict | list | tuple):
         for item in spec.values() if isinstance(spec, dict) else spec:
