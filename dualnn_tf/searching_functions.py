@@ -52,7 +52,16 @@ def _index_of(search, x, axis, keepdims):
     if x.dtype == tf.bool:
         x = tf.cast(x, tf.int8)
     if axis is not None:
-        index = search(x, axis)
+        index = _first(search, x, axis)
         return tf.expand_dims(index, axis) if keepdims else index
-    index = search(tf.reshape(x, (-1,)), 0)
+    index = _first(search, tf.reshape(x, (-1,)), 0)
     return tf.reshape(index, (1,) * x.shape.rank) if keepdims else index
+
+
+def _first(search, x, axis):
+    index = search(x, axis)
+    if not x.dtype.is_floating:
+        return index
+    # TensorFlow's kernels leave NaN out
+    is_nan = tf.math.is_nan(x)
+    return tf.where(tf.reduce_any(is_nan, axis), tf.argmax(tf.cast(is_nan, tf.int8), axis), index)

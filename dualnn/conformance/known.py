@@ -44,23 +44,6 @@ KNOWN: list[Known] = [
         "https://github.com/pytorch/pytorch/issues/185770",
     ),
     Known(
-        "softmax: of NaN",
-        "tensorflow",
-        "gives 0 for the other entries of a row with NaN in float32, where oneDNN computes it",
-    ),
-    Known(
-        "max_pool2d: NaN",
-        "tensorflow",
-        "leaves NaN out on a CPU, but for channels that a vector instruction computes",
-        "https://github.com/tensorflow/tensorflow/issues/125965",
-    ),
-    Known(
-        "max_pool2d: infinities",
-        "tensorflow",
-        "starts from the lowest finite number on a CPU, which is larger than minus infinity",
-        "https://github.com/tensorflow/tensorflow/issues/2501",
-    ),
-    Known(
         "conv2d: of no images",
         "tensorflow",
         "gives the image's shape instead of the output's in float32, where oneDNN computes it",
@@ -88,18 +71,6 @@ KNOWN: list[Known] = [
         "torch",
         "multiplies the slope of what is not taken by 0; inf * 0 is NaN",
         "https://github.com/pytorch/pytorch/issues/187297",
-    ),
-    Known(
-        "argmax: NaN",
-        "tensorflow",
-        "finds the largest number where there is NaN, which the standard leaves open",
-        "https://github.com/tensorflow/tensorflow/issues/118177",
-    ),
-    Known(
-        "argmin: NaN",
-        "tensorflow",
-        "finds the smallest number where there is NaN, which the standard leaves open",
-        "https://github.com/tensorflow/tensorflow/issues/118177",
     ),
     Known(
         "prod: complex",
