@@ -107,7 +107,7 @@ def test_the_guard_sees_weights_behind_which_relu_stands(backend, engine, jit, b
     model.set_weights([np.ones((3, 4)), np.full(4, bad), np.ones((4, 1)), np.full(1, bad)])
     model.compile("sgd", "mse", engine=engine, jit=jit)
     before = model.get_weights()
-    with pytest.raises(dn.NonFiniteError, match="the weight layers.0.bias, before the step"):
+    with pytest.raises(dn.NonFiniteError, match=r"the weight layers\.0\.bias, before the step"):
         model.fit(np.ones((8, 3)), np.ones((8, 1)), seed=0, verbose=0, on_nonfinite="raise")
     for old, new in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
