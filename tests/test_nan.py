@@ -27,7 +27,8 @@ def test_predict_of_nan(backend, rows, activation):
     x = np.ones((rows, 4), "float32")
     x[-1, 2] = np.nan
     outputs = model.predict(x, batch_size=rows, verbose=0)
-    assert np.isnan(outputs[-1]).all() and not np.isnan(outputs[:-1]).any()
+    assert np.isnan(outputs[-1]).all()
+    assert not np.isnan(outputs[:-1]).any()
 
 
 @pytest.mark.parametrize("layers", ["conv", "conv, norm", "conv, pool", "conv without bias"])
@@ -43,7 +44,8 @@ def test_images_of_nan(backend, layers):
     x = np.ones((2, 6, 6, 3), "float32")
     x[1] = np.nan
     outputs = model.predict(x, verbose=0)
-    assert np.isnan(outputs[1]).all() and not np.isnan(outputs[0]).any()
+    assert np.isnan(outputs[1]).all()
+    assert not np.isnan(outputs[0]).any()
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "bfloat16"])
