@@ -9,7 +9,6 @@ import numpy as np
 import optree
 import tensorflow as tf
 from tensorflow.python.eager.record import could_possibly_record
-from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
 
 from dualnn_tf.variables import Variable, assign, is_variable, value
 
@@ -116,11 +115,6 @@ def _over_variables(loop):
         )
 
     return call
-
-
-def traced_for_xla():
-    """Return whether what is being computed is being traced, to be compiled to machine code."""
-    return GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
 
 
 def _prepared(fun, otherwise, jit):

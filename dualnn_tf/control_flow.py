@@ -7,8 +7,8 @@ import tensorflow as tf
 from tensorflow.python.eager.record import could_possibly_record
 
 from dualnn.control_flow import check_carry, pair_of, scan_length
-from dualnn_tf.compilation import traced_for_xla
 from dualnn_tf.creation_functions import asarray
+from dualnn_tf.sums import traced_for_xla
 
 FEW = 64
 """So many steps are unrolled where it is left to `scan`.

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from dualnn_tf.compilation import traced_for_xla
-from dualnn_tf.statistical_functions import mean as mean_of
+from dualnn_tf import sums
 
 _LEAST_EPSILON = 1.001e-5  # below which the kernel that GPUs have refuses
 
@@ -15,9 +14,11 @@ def batch_normalization(x, gamma, beta, statistics, /, *, epsilon):
 
     XLA, which fuses operations by itself, is given the formula.
     """
-    if x.dtype != tf.float32 or 0 in x.shape or epsilon < _LEAST_EPSILON or traced_for_xla():
+    if x.dtype != tf.float32 or 0 in x.shape or epsilon < _LEAST_EPSILON or sums.traced_for_xla():
         return None
     features = x.shape[-1]
+    if statistics is None and (x.shape.num_elements() or 0) // features > sums.MANY_ROWS:
+        return None
     gamma = tf.ones(features) if gamma is None else gamma
     beta = tf.zeros(features) if beta is None else beta
     if statistics is not None:
@@ -39,7 +40,7 @@ def sparse_softmax_cross_entropy(labels, logits, /, *, mean):
     With `mean` their mean.
     """
     values = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
-    return mean_of(values) if mean else values
+    return sums.mean(values) if mean else values
 
 
 def _normalized(x, gamma, beta, mean, variance, epsilon):
@@ -54,8 +55,8 @@ def _normalized(x, gamma, beta, mean, variance, epsilon):
         def gradients(dy):
             inverse = tf.math.rsqrt(variance + epsilon)
             scale = gamma * inverse
-            of_beta = tf.reduce_sum(dy, (0, 1, 2))
-            of_gamma = tf.reduce_sum(dy * (x - mean), (0, 1, 2)) * inverse
+            of_beta = sums.total(dy, (0, 1, 2))
+            of_gamma = sums.total(dy * (x - mean), (0, 1, 2)) * inverse
             of_variance = of_gamma * scale * inverse * -0.5
             return dy * scale, of_gamma, of_beta, -of_beta * scale, of_variance
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import tensorflow as tf
 
 from dualnn_tf.differentiable import check_differentiable, check_tensor, flatten, tensor_leaves
+from dualnn_tf.sums_in_gradients import Tape
 
 
-class GradientTape(tf.GradientTape):
+class GradientTape(Tape):
     """Record operations for differentiation: `tf.GradientTape`, with dense gradients and earlier errors.
 
     Trainable variables are watched by themselves, tensors by `watch`. Tapes may nest and overlap; an

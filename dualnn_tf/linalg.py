@@ -13,6 +13,7 @@ import tensorflow as _tf
 
 from dualnn_tf import manipulation_functions as _manipulation
 from dualnn_tf import statistical_functions as _statistics
+from dualnn_tf import sums as _sums
 from dualnn_tf.conversion import shape as _shape
 from dualnn_tf.data_type_functions import finfo as _finfo
 from dualnn_tf.data_type_functions import promote as _promote
@@ -122,10 +123,10 @@ def matrix_norm(x, /, *, keepdims=False, ord="fro"):
     if ord == "fro":
         return vector_norm(x, axis=(-2, -1), keepdims=keepdims)
     if ord == "nuc":
-        return _kept(_tf.reduce_sum(svdvals(x), -1), keepdims)
+        return _kept(_sums.total(svdvals(x), -1), keepdims)
     if ord not in (1, -1, 2, -2, _math.inf, -_math.inf):
         raise ValueError(f'expected ord "fro", "nuc", 1, -1, 2, -2, inf or -inf, got {ord!r}')
-    values = svdvals(x) if abs(ord) == 2 else _tf.reduce_sum(_tf.abs(x), -2 if abs(ord) == 1 else -1)
+    values = svdvals(x) if abs(ord) == 2 else _sums.total(_tf.abs(x), -2 if abs(ord) == 1 else -1)
     if ord < 0:
         return _kept(_tf.reduce_min(values, -1), keepdims)
     return _kept(_tf.maximum(_tf.reduce_max(values, -1), 0), keepdims)  # 0 if there are no values
@@ -239,9 +240,11 @@ def vector_norm(x, /, *, axis=None, keepdims=False, ord=2):
     For 0 it is the number of values that are not zero. The gradient at 0 is 0.
     """
     x = _floating(x, "vector_norm")
+    if x.dtype.size == 2:  # squares may be too large where the norm is not
+        return _tf.cast(vector_norm(_tf.cast(x, _tf.float32), axis=axis, keepdims=keepdims, ord=ord), x.dtype)
     if ord == 2:
         squares = _real(x * _tf.math.conj(x)) if x.dtype.is_complex else _tf.square(x)
-        return _sqrt(_tf.reduce_sum(squares, axis, keepdims))
+        return _sqrt(_sums.total(squares, axis, keepdims))
     size = _tf.abs(x)
     if ord == _math.inf:
         return _tf.maximum(_tf.reduce_max(size, axis, keepdims), 0)  # 0 if there are no values
@@ -250,8 +253,8 @@ def vector_norm(x, /, *, axis=None, keepdims=False, ord=2):
     if ord == 0:
         return _tf.math.count_nonzero(x, axis, keepdims, size.dtype)
     if ord == 1:
-        return _tf.reduce_sum(size, axis, keepdims)
-    return _to_the(1 / ord, _tf.reduce_sum(_to_the(ord, size), axis, keepdims))
+        return _sums.total(size, axis, keepdims)
+    return _to_the(1 / ord, _sums.total(_to_the(ord, size), axis, keepdims))
 
 
 def _floating(x, function):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from dualnn_tf import sums
 from dualnn_tf.conversion import shape
 from dualnn_tf.data_type_functions import promote
 
@@ -33,7 +34,7 @@ def vecdot(x1, x2, /, *, axis=-1):
     lengths = {x1.shape[axis], x2.shape[axis]} - {None}
     if len(lengths) > 1:
         raise ValueError(f"expected vectors of one length, got {x1.shape[axis]} and {x2.shape[axis]}")
-    return tf.reduce_sum(tf.math.conj(x1) * x2, axis)
+    return sums.of_products(tf.math.conj(x1), x2, axis)
 
 
 def _by_kernel(product, x1, x2):
@@ -47,7 +48,7 @@ def _by_kernel(product, x1, x2):
 def _matmul(x1, x2):
     ranks = x1.shape.rank, x2.shape.rank
     if ranks == (1, 1):
-        return tf.tensordot(x1, x2, 1)
+        return sums.of_products(x1, x2, 0)
     if ranks[0] == 1:
         return tf.squeeze(_matmul(x1[None, :], x2), -2)
     if ranks[1] == 1:

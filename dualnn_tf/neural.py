@@ -11,6 +11,7 @@ from dualnn.names import unknown
 from dualnn_tf.compilation import traced_for_xla
 from dualnn_tf.data_types import floating_dtype
 from dualnn_tf.linear_algebra_functions import matmul
+from dualnn_tf.sums import is_long
 
 _SELU_ALPHA, _SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 
@@ -24,7 +25,17 @@ def avg_pool2d(x, /, *, pool_size, strides, padding):
     >>> nn.to_numpy(nn.avg_pool2d(x, pool_size=(2, 2), strides=(2, 2), padding="valid")).tolist()
     [[[[1.5]]]]
     """
-    return tf.nn.avg_pool2d(x, pool_size, strides, _native_padding(padding))
+    padding = _native_padding(padding)
+    if x.dtype.size == 2:  # TensorFlow adds up a window, and in the gradient what windows share, in 16 bits
+        wide = avg_pool2d(
+            tf.cast(x, tf.float32), pool_size=pool_size, strides=strides, padding=padding.lower()
+        )
+        return tf.cast(wide, x.dtype)
+    if min(pool_size) == 1 or not is_long(math.prod(pool_size)):
+        return tf.nn.avg_pool2d(x, pool_size, strides, padding)
+    (rows, columns), (down, along) = pool_size, strides
+    means = tf.nn.avg_pool2d(x, (rows, 1), (down, 1), padding)  # each of as many pixels in one row of windows
+    return tf.nn.avg_pool2d(means, (1, columns), (1, along), padding)
 
 
 def conv2d(x, kernel, /, *, strides, padding, dilation, groups, bias=None):
@@ -147,6 +158,8 @@ def logsumexp(x, /, *, axis=None, keepdims=False):
     >>> float(nn.logsumexp(nn.asarray([1000.0, 0.0])))
     1000.0
     """
+    if x.dtype.size == 2:
+        return tf.cast(logsumexp(tf.cast(x, tf.float32), axis=axis, keepdims=keepdims), x.dtype)
     return tf.reduce_logsumexp(x, axis, keepdims)
 
 

@@ -6,7 +6,7 @@ import math
 
 import tensorflow as tf
 
-from dualnn_tf import complex_functions
+from dualnn_tf import complex_functions, sums
 from dualnn_tf.data_types import dtype as native_dtype
 from dualnn_tf.manipulation_functions import moveaxis
 
@@ -18,7 +18,7 @@ def cumulative_prod(x, /, *, axis=None, dtype=None, include_initial=False):
 
 def cumulative_sum(x, /, *, axis=None, dtype=None, include_initial=False):
     """Return the running sum along an axis."""
-    return _cumulative(tf.math.cumsum, tf.zeros_like, x, axis, dtype, include_initial)
+    return _cumulative(sums.running, tf.zeros_like, x, axis, dtype, include_initial)
 
 
 def max(x, /, *, axis=None, keepdims=False):
@@ -33,10 +33,8 @@ def mean(x, /, *, axis=None, keepdims=False):
         TypeError: `x` is not of a floating-point dtype.
     """
     if x.dtype.is_complex:  # of no complex numbers TensorFlow's is 0
-        return complex_functions.on_parts(lambda part: tf.reduce_mean(part, axis, keepdims), x)
-    if _floating(x, "mean").dtype.size == 2:  # the sum may be too large where the mean is not
-        return tf.cast(tf.reduce_mean(tf.cast(x, tf.float32), axis, keepdims), x.dtype)
-    return tf.reduce_mean(x, axis, keepdims)
+        return complex_functions.on_parts(lambda part: sums.mean(part, axis, keepdims), x)
+    return sums.mean(_floating(x, "mean"), axis, keepdims)
 
 
 def min(x, /, *, axis=None, keepdims=False):
@@ -46,7 +44,10 @@ def min(x, /, *, axis=None, keepdims=False):
 
 def prod(x, /, *, axis=None, dtype=None, keepdims=False):
     """Return the product over some or all axes."""
-    return tf.reduce_prod(_wide(x, dtype), axis, keepdims)
+    factors = _wide(x, dtype)
+    if factors.dtype.is_floating and factors.dtype.size == 2:
+        return tf.cast(tf.reduce_prod(tf.cast(factors, tf.float32), axis, keepdims), factors.dtype)
+    return tf.reduce_prod(factors, axis, keepdims)
 
 
 def std(x, /, *, axis=None, correction=0.0, keepdims=False):
@@ -58,7 +59,7 @@ def std(x, /, *, axis=None, correction=0.0, keepdims=False):
 
 def sum(x, /, *, axis=None, dtype=None, keepdims=False):
     """Return the sum over some or all axes."""
-    return tf.reduce_sum(_wide(x, dtype), axis, keepdims)
+    return sums.total(_wide(x, dtype), axis, keepdims)
 
 
 def var(x, /, *, axis=None, correction=0.0, keepdims=False):
@@ -69,8 +70,8 @@ def var(x, /, *, axis=None, correction=0.0, keepdims=False):
     if _floating(x, "var").dtype.size == 2:  # as in `mean`
         variance = var(tf.cast(x, tf.float32), axis=axis, correction=correction, keepdims=keepdims)
         return tf.cast(variance, x.dtype)
-    deviations = x - tf.reduce_mean(x, axis, keepdims=True)
-    total = tf.reduce_sum(tf.square(deviations), axis, keepdims)
+    deviations = x - sums.mean(x, axis, keepdims=True)
+    total = sums.total(tf.square(deviations), axis, keepdims)
     count = tf.size(x, tf.int64) // tf.maximum(tf.size(total, tf.int64), 1)
     divisor = tf.cast(count, x.dtype) - tf.constant(correction, x.dtype)
     return total / tf.where(divisor > 0, divisor, tf.constant(math.nan, x.dtype))
@@ -91,6 +92,8 @@ def _cumulative(running, initial, x, axis, dtype, include_initial):
 def _running_product(x, axis):
     if not (x.dtype.is_floating or x.dtype.is_complex) or x.shape[axis] is None:
         return tf.math.cumprod(x, axis)
+    if x.dtype.size == 2:
+        return tf.cast(_running_product(tf.cast(x, tf.float32), axis), x.dtype)
 
     @tf.custom_gradient
     def product(x):

@@ -13,6 +13,7 @@ from dualnn.differentiation import kind, replace, select, value_of, without_valu
 from dualnn_tf.creation_functions import asarray
 from dualnn_tf.differentiable import check_differentiable, check_tensor
 from dualnn_tf.gradient_tape import dense
+from dualnn_tf.sums_in_gradients import Tape
 
 
 def value_and_grad(fun, /, argnums=0, has_aux=False):
@@ -47,7 +48,7 @@ def value_and_grad(fun, /, argnums=0, has_aux=False):
     def transformed(*args, **kwargs):
         leaves, structure = optree.tree_flatten(select(args, argnums))
         inputs = [_alias(leaf) for leaf in leaves]
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
+        with Tape(watch_accessed_variables=False) as tape:
             tape.watch(inputs)
             result = fun(*replace(args, argnums, structure.unflatten(inputs)), **kwargs)
         value = _checked_scalar(result, has_aux)

@@ -37,6 +37,8 @@ _INTEGERS, _FLOATS = {int}, {float}
 
 LIMITED = frozenset({uint16, uint32, uint64})
 """The data types that torch stores and converts, but for which it lacks most kernels."""
+NARROW = frozenset({float16, bfloat16})
+"""The data types in which a sum of many terms would stop growing."""
 
 
 def dtype(dtype, /):

@@ -7,6 +7,7 @@ import math as _math
 import array_api_compat.torch.linalg as _native
 import torch as _torch
 
+from dualnn_torch import sums as _sums
 from dualnn_torch.data_type_functions import modular as _modular
 from dualnn_torch.data_type_functions import promote as _promote
 from dualnn_torch.elementwise_functions import multiply as _multiply
@@ -160,4 +161,13 @@ def vector_norm(x, /, *, axis=None, keepdims=False, ord=2):
         return vector_norm(x.unsqueeze(-1), axis=-1, ord=ord)
     if ord == _math.inf and x.numel() == 0:
         ord = 1  # the norm of no numbers is 0 as well, and torch has it
+    axes = range(x.ndim) if axis is None else [axis] if isinstance(axis, int) else axis
+    if 0 < ord < _math.inf and _sums.is_long(_math.prod(x.shape[one] for one in axes)):
+        axes = sorted(one % x.ndim for one in axes)
+        wide = x.to(_torch.promote_types(x.dtype, _torch.float32))
+        last = wide.movedim(axes, list(range(-len(axes), 0))).flatten(-len(axes))
+        norms = _sums.norm(last, -1, ord).to(x.real.dtype if x.is_complex() else x.dtype)
+        for one in axes if keepdims else ():
+            norms = norms.unsqueeze(one)
+        return norms
     return _native.vector_norm(x, axis=axis, keepdims=keepdims, ord=ord)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import array_api_compat.torch as xp
 import torch
 
 from dualnn_torch.data_type_functions import modular, promote
-from dualnn_torch.data_types import LIMITED
+from dualnn_torch.data_types import LIMITED, NARROW
 
 
 def matmul(x1, x2, /):
@@ -42,4 +41,10 @@ def vecdot(x1, x2, /, *, axis=-1):
         ValueError: the vectors have different sizes.
     """
     x1, x2 = promote(x1, x2)
-    return xp.vecdot(modular(x1), modular(x2), axis=axis).to(x1.dtype)
+    if x1.shape[axis] != x2.shape[axis]:
+        raise ValueError(f"expected vectors of one length, got {x1.shape[axis]} and {x2.shape[axis]}")
+    dtype = x1.dtype
+    if dtype in NARROW:
+        x1, x2 = x1.float(), x2.float()
+    # not torch.linalg.vecdot, which adds up the products one after the other
+    return torch.sum(torch.conj(modular(x1)) * modular(x2), axis).to(dtype)

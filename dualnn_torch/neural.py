@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import functools
+import math
 
 import torch
 import torch.nn.functional as F  # noqa: N812 (the name it has everywhere)
 
 from dualnn.names import unknown
-from dualnn_torch.data_types import LIMITED, floating_dtype
+from dualnn_torch.data_types import LIMITED, NARROW, floating_dtype
 from dualnn_torch.differentiable import is_constant
 from dualnn_torch.linear_algebra_functions import matmul
+from dualnn_torch.sums import MANY_ROWS, is_long
 
 
 def avg_pool2d(x, /, *, pool_size, strides, padding):
@@ -22,6 +24,17 @@ def avg_pool2d(x, /, *, pool_size, strides, padding):
     >>> nn.to_numpy(nn.avg_pool2d(x, pool_size=(2, 2), strides=(2, 2), padding="valid")).tolist()
     [[[[1.5]]]]
     """
+    if x.dtype in NARROW and (strides[0] < pool_size[0] or strides[1] < pool_size[1]):
+        # what windows share, the gradient adds up in 16 bits
+        wide = avg_pool2d(x.float(), pool_size=pool_size, strides=strides, padding=padding)
+        return wide.to(x.dtype)
+    if min(pool_size) > 1 and is_long(math.prod(pool_size)):
+        (rows, columns), (down, along) = pool_size, strides
+        wide = x.float() if x.dtype in NARROW else x
+        # each of the first means is of as many pixels in one row of windows
+        means = avg_pool2d(wide, pool_size=(rows, 1), strides=(down, 1), padding=padding)
+        means = avg_pool2d(means, pool_size=(1, columns), strides=(1, along), padding=padding)
+        return means.to(x.dtype)
     image = _channels_second(x)
     before, after = _padding(image, pool_size, strides, (1, 1), padding)
     if before == after:
@@ -62,6 +75,10 @@ def conv2d(x, kernel, /, *, strides, padding, dilation, groups, bias=None):
     before, after = _padding(image, weight.shape[2:], strides, dilation, padding)
     if before != after:
         image, before = _pad(image, before, after, 0.0), 0
+    if bias is not None and bias.requires_grad and math.prod(x.shape[:3]) > MANY_ROWS:
+        # the kernel's gradient of the bias adds up one pixel after the other
+        images = F.conv2d(image, weight, None, strides, before, dilation, groups)
+        return _channels_last(images) + bias
     return _channels_last(F.conv2d(image, weight, bias, strides, before, dilation, groups))
 
 

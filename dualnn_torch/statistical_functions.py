@@ -6,6 +6,7 @@ import math
 
 import torch
 
+from dualnn_torch import sums
 from dualnn_torch.data_type_functions import from_ordered, modular, ordered
 from dualnn_torch.data_types import LIMITED
 from dualnn_torch.data_types import dtype as native_dtype
@@ -32,7 +33,7 @@ def max(x, /, *, axis=None, keepdims=False):
 
 def mean(x, /, *, axis=None, keepdims=False):
     """Return the mean over some or all axes."""
-    return torch.clone(x) if axis == () else torch.mean(x, axis, keepdims)
+    return torch.clone(x) if axis == () else sums.mean(x, axis, keepdims)
 
 
 def min(x, /, *, axis=None, keepdims=False):
@@ -48,6 +49,8 @@ def prod(x, /, *, axis=None, dtype=None, keepdims=False):
     """Return the product over some or all axes; of small integers, as 64-bit ones."""
     dtype = _accumulator(x, dtype)
     factors = _cast_to_add(x, dtype)
+    if factors.is_floating_point():
+        factors = factors.to(torch.promote_types(dtype, torch.float32))
     if axis == ():
         return factors.to(dtype, copy=True)
     if axis is None:
@@ -73,7 +76,7 @@ def std(x, /, *, axis=None, correction=0.0, keepdims=False):
 def sum(x, /, *, axis=None, dtype=None, keepdims=False):
     """Return the sum over some or all axes; of small integers, as a 64-bit one."""
     if dtype is None and axis != () and x.is_floating_point():
-        return torch.sum(x, axis, keepdims)
+        return sums.total(x, axis, keepdims)
     dtype = _accumulator(x, dtype)
     terms = _cast_to_add(x, dtype)
     if axis == ():

@@ -12,6 +12,7 @@ from dualnn.fast_paths import NAMES
 from dualnn.protocol import ArrayNamespace, Backend, FastPaths
 
 ONLY_ONE_HAS = {
+    "sums_in_gradients.py",  # torch adds up in pieces, and in at least float32, in its gradients
     "quiet.py",  # TensorFlow prints notices when it is imported
     "complex_functions.py",  # most of its functions of complex numbers are wrong at infinities
     "fused_updates.py",  # TensorFlow has no kernel that updates several variables: ONLY_TORCH_FUSES
