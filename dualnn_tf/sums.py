@@ -1,8 +1,8 @@
 """Sums whose errors grow like the logarithm of the number of terms.
 
 Most of TensorFlow's sums, on a CPU and by XLA, add one term after the other, in the tensor's own data type.
-In 16 bits such a sum of ones stops growing at 2,048 (float16) or 256 (bfloat16), in float32 at 16 million, and
-before that each term adds a rounding. Here 16 bits are added in float32, and many terms in pieces.
+In 16 bits such a sum of ones stops growing at 2,048 (float16) or 256 (bfloat16), in float32 at 16 million,
+and before that each term adds a rounding. Here 16 bits are added in float32, and many terms in pieces.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """The sums in TensorFlow's own gradients, taken as `sums` takes them while a tape of dualnn is at work.
 
-What was broadcast, as a bias is over the batch, gets the sum of what comes back for each copy. The functions
-that TensorFlow has registered for this add it up in the tensor's data type, one after the other; they are asked
-for the gradients of each copy instead, in at least float32. Other tapes get what they would get without dualnn:
-the registry is the process's, so the functions in it look whether a tape of dualnn is at work.
+What was broadcast, as a bias is over the batch, gets the sum of what comes back for each copy. The
+functions that TensorFlow has registered for this add it up in the tensor's data type, one after the other;
+they are asked for the gradients of each copy instead, in at least float32. Other tapes get what they would
+get without dualnn: the registry is the process's, so the functions in it look whether a tape of dualnn is
+at work.
 """
 
 from __future__ import annotations

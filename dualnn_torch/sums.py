@@ -1,7 +1,8 @@
 """Sums whose errors grow like the logarithm of the number of terms.
 
 torch adds in at least float32, and neighbours in memory, or rows to each other, in pieces. What it adds one
-term after the other, sums over axes that are no neighbours and norms, is taken here in parts that it does well.
+term after the other, sums over axes that are no neighbours and norms, is taken here in parts that it does
+well.
 """
 
 from __future__ import annotations
