@@ -8,10 +8,9 @@ import math
 import tensorflow as tf
 
 from dualnn.names import unknown
-from dualnn_tf.compilation import traced_for_xla
 from dualnn_tf.data_types import floating_dtype
 from dualnn_tf.linear_algebra_functions import matmul
-from dualnn_tf.sums import is_long
+from dualnn_tf.sums import is_long, traced_for_xla
 
 _SELU_ALPHA, _SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 
