@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,12 +24,15 @@ from dualnn.callbacks import Callback
 from dualnn.compare import compare as compared
 from dualnn.conformance import command as conformance
 from dualnn.lockstep import lockstep
+from dualnn.models import Model
+from dualnn.own_code import built, errors_located
 
 BOTH = tuple(backends.INSTALL)
 
 app = typer.Typer(
     help="One description of a neural network; every backend runs it, to the same numbers.",
     no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
     add_completion=False,
     rich_markup_mode=None,  # errors of usage are then a plain sentence, not a box
     pretty_exceptions_enable=False,
@@ -128,7 +130,7 @@ def compare(
         typer.Option(help="A backend, or backend:device; twice. By default the two that are installed."),
     ] = None,
     dtype: Annotated[str, typer.Option(help="The floating-point type: float32 or float64.")] = "float32",
-    steps: Annotated[int, typer.Option(help="Also train both in lockstep for so many steps.")] = 0,
+    steps: Annotated[int, typer.Option(min=0, help="Also train both in lockstep for so many steps.")] = 0,
     batch_size: Annotated[int, typer.Option(min=1, help="Of the training in lockstep.")] = 32,
     seed: Annotated[
         int, typer.Option(help="Fixes the initial weights, shuffles, masks and random input.")
@@ -142,10 +144,12 @@ def compare(
     (first, second), x = places, _array(data, seed)
     y = None if targets is None else np.load(targets, allow_pickle=False)
     random.seed(seed)
-    left = _built(model).on(first[0], device=first[1] or None, dtype=dtype)
-    left.build((None, *x.shape[1:]))
-    right = left.on(second[0], device=second[1] or None)
-    print(compared(left, right, x, y, loss))
+    own = built(model, Model)
+    with errors_located():
+        left = own.on(first[0], device=first[1] or None, dtype=dtype)
+        left.build((None, *x.shape[1:]))
+        right = left.on(second[0], device=second[1] or None)
+        print(compared(left, right, x, y, loss))
     if steps and (y is None or loss is None):
         raise ValueError("expected targets and a loss to train for: --targets y.npy --loss mse")
     if steps:
@@ -172,15 +176,6 @@ def _array(text: str, seed: int) -> Any:
     except ValueError:
         raise ValueError(f"expected a file .npy or a shape such as 32,784, got {text!r}") from None
     return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
-
-
-def _built(text: str) -> Any:
-    """Return what the function ``module:function`` returns."""
-    module, separator, name = text.partition(":")
-    if not separator:
-        raise ValueError(f"expected module:function, got {text!r}; for example my_models:build")
-    sys.path.insert(0, "")  # a module beside the user, as with python -m
-    return getattr(importlib.import_module(module), name)()
 
 
 class _Advance(Callback):

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from dualnn import backends, schedules
+from dualnn.arguments import is_number
 from dualnn.fast_paths import fast_path
 from dualnn.foreign.advice import refusal
 from dualnn.foreign.recognition import library
@@ -121,6 +122,10 @@ class Optimizer(Configured):
         if library(value) is not None:
             raise refusal(value, "schedules", "a learning rate or a function of the steps done")
         if not callable(value):
+            if not is_number(value):
+                raise ValueError(
+                    f"expected learning_rate to be a number, or a function of the steps done, got {value!r}"
+                )
             _require("learning_rate", value, 0.0)
         self._learning_rate = value
 

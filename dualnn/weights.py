@@ -14,6 +14,7 @@ import safetensors.numpy
 from dualnn.layers import tree
 from dualnn.names import unknown
 from dualnn.saving.atomic import write_atomically
+from dualnn.saving.endings import WEIGHTS, check_ending, explained
 
 if TYPE_CHECKING:
     from dualnn.layers.layer import Layer
@@ -23,6 +24,7 @@ FORMAT = {"format": "dualnn", "version": "1"}
 
 def save_weights(layer: Layer, path: str | os.PathLike[str]) -> None:
     """Write the weights of a built layer or model; see `Layer.save_weights`."""
+    check_ending(path, WEIGHTS)
     if not layer.built:
         raise ValueError(f"{layer.name!r} is not built yet, so it has no weights to save")
     nn = layer.nn
@@ -63,9 +65,9 @@ def read(path: Path) -> dict[str, npt.NDArray[Any]]:
         FileNotFoundError: there is no such file.
         ValueError: it is not a safetensors file.
     """
+    if not path.exists():
+        raise FileNotFoundError(f"there is no file {path}")
     try:
         return dict(safetensors.numpy.load_file(path))
-    except FileNotFoundError:
-        raise
     except (safetensors.SafetensorError, OSError, KeyError) as error:
-        raise ValueError(f"{path}: expected a safetensors file ({error})") from error
+        raise ValueError(f"{path}: expected a safetensors file ({error}){explained(path)}") from error

@@ -233,22 +233,18 @@ class TestMnist:
         monkeypatch.setattr("dualnn.datasets.images.SYSTEM_FOLDER", tmp_path)
         monkeypatch.setattr("dualnn.datasets.images.download", missing)
 
-    def test_digits_stand_in_and_it_is_said(self, no_mnist):
-        found, notice = data.offline("mnist", None)
-        assert found.name == "digits"
-        assert "scikit-learn" in notice
-
-    def test_no_stand_in_for_a_folder_or_for_another_data_set(self, no_mnist, tmp_path):
-        with pytest.raises(FileNotFoundError, match="'mnist' is not in"):
-            data.offline("mnist", tmp_path)
-        with pytest.raises(FileNotFoundError, match="'fashion-mnist' is not in"):
-            data.offline("fashion-mnist", None)
+    @pytest.mark.parametrize("name", ["mnist", "fashion-mnist"])
+    def test_another_data_set_is_never_taken_instead(self, no_mnist, tmp_path, name):
+        for folder in (None, tmp_path):
+            with pytest.raises(
+                FileNotFoundError, match=f"'{name}' is not in .*'digits', smaller handwritten"
+            ):
+                assignments.study(name, folder=folder)
 
     def test_the_real_ones_if_they_are_there(self, tmp_path):
         from tests.test_datasets import small_files, write
 
-        found, notice = data.offline("mnist", write(tmp_path, small_files()))
-        assert (found.name, notice) == ("mnist", "")
+        assert data.load("mnist", write(tmp_path, small_files())).name == "mnist"
 
 
 @pytest.mark.parametrize("folds", [1, 2, 5])
@@ -293,11 +289,6 @@ class TestReport:
         assert "<h3>torch</h3>" in page
         assert "<h3>tensorflow</h3>" in page
         assert "Both backends tried the same 3 networks" in page
-
-    def test_a_notice_is_shown(self):
-        done, _ = iris("torch")
-        assert "stands in" not in html.page([done])
-        assert "stands in" in html.page([dataclasses.replace(done, notice="This stands in.")])
 
     def test_the_verdict_on_overfitting(self):
         done, _ = iris("torch")

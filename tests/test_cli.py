@@ -117,6 +117,8 @@ finally:
         (["run", "iris", "--dtype", "int8"], 1, "unknown floating-point dtype 'int8'"),
         (["run", "iris", "--epochs", "0"], 2, "--epochs"),
         (["walk"], 2, "walk"),
+        (["run", "iris", "--report", "x.html"], 2, "No such option: --report"),
+        (["assignment", "iris", "--report", "x.pdf"], 1, "x.pdf: the report is a page of HTML"),
     ],
 )
 def test_errors_are_one_sentence(dualnn, arguments, code, message):
@@ -128,6 +130,78 @@ def test_errors_are_one_sentence(dualnn, arguments, code, message):
     if code == 1:
         assert err.startswith("dualnn: ")
         assert err.count("\n") == 1
+
+
+def test_help_is_asked_for_as_everywhere(dualnn):
+    for arguments in (["-h"], ["--help"], ["run", "-h"], ["compare", "-h"]):
+        code, out, err = dualnn(*arguments)
+        assert (code, err) == (0, "")
+        assert "Usage:" in out
+    out = subprocess.run(
+        [sys.executable, "-m", "dualnn", "-h"], check=True, capture_output=True, text=True
+    ).stdout
+    assert "compare" in out
+
+
+OWN = """
+import dualnn as dn
+
+def build():
+    return dn.Sequential([dn.layers.Dense(3)])
+
+def sized(n):
+    return build()
+
+def forgotten():
+    build()
+
+def kind():
+    return dn.Sequential
+
+def raises():
+    raise KeyError("boom")
+
+def negative():
+    return dn.layers.Dense(-3)
+
+class Attribute(dn.Model):
+    def call(self, x):
+        return x.no_such_thing
+
+def late():
+    return Attribute()
+"""
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("own_modle:build", "there is no module 'own_modle', here or among those installed"),
+        ("own_model:biuld", "module 'own_model': unknown function 'biuld'; did you mean 'build'?"),
+        ("own_model", "expected module:function, as one imports it, got 'own_model'"),
+        ("own_model.py:build", "expected module:function, as one imports it, got 'own_model.py:build'"),
+        ("own_model:sized", "own_model:sized must be a function without arguments that returns a model"),
+        ("own_model:forgotten", "to return a dualnn model, got None; end the function with return model"),
+        ("own_model:kind", "to return a dualnn model, got the class Sequential"),
+        ("own_model:raises", "own_model.py:17: KeyError: 'boom'"),
+        ("own_model:negative", "own_model.py:20: ValueError: units must be a positive whole number, got -3"),
+        ("own_model:late", "own_model.py:24: AttributeError: "),
+        ("own_import:build", "own_import.py:1: ModuleNotFoundError: No module named 'no_such_thing'"),
+        ("own_syntax:build", "own_syntax.py:1: SyntaxError: "),
+    ],
+)
+def test_compare_says_what_is_wrong_with_ones_own_code(dualnn, tmp_path, monkeypatch, target, message):
+    (tmp_path / "own_model.py").write_text(OWN)
+    (tmp_path / "own_import.py").write_text("import no_such_thing")
+    (tmp_path / "own_syntax.py").write_text("def build(:")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    sys.modules.pop("own_model", None)
+    code, out, err = dualnn("compare", target, "--input", "4,5")
+    assert (code, out) == (1, "")
+    assert message in err
+    assert err.startswith("dualnn: ")
+    assert err.count("\n") == 1
 
 
 def test_the_progress_bar_on_a_terminal(dualnn, monkeypatch):

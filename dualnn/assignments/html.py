@@ -70,7 +70,6 @@ def page(studies: Sequence[Study]) -> str:
             f"<body><h1>{escape(title)}</h1>",
             f'<p class="dim">dualnn assignment {escape(first.assignment)}, on '
             f"{escape(' and '.join(f'{study.backend} {study.version}' for study in studies))}</p>",
-            *_notice(first),
             *_answer(studies),
             "<h2>1. The data</h2>",
             *_data(first),
@@ -90,11 +89,6 @@ def page(studies: Sequence[Study]) -> str:
             "</body></html>",
         ]
     )
-
-
-def _notice(study: Study) -> Iterator[str]:
-    if study.notice:
-        yield f'<p class="verdict bad">{escape(study.notice)}</p>'
 
 
 def _answer(studies: Sequence[Study]) -> Iterator[str]:

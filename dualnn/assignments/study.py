@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from dualnn import losses, names, optimizers, schedules
 from dualnn.assignments.architecture import Architecture
-from dualnn.assignments.data import Folder, offline
+from dualnn.assignments.data import Folder, load
 from dualnn.assignments.partitions import partitions
 from dualnn.assignments.plan import PLANS, Plan, reduced
 from dualnn.assignments.probabilities import interval, softmax
@@ -121,8 +121,6 @@ class Study:
     """An assignment, done on one backend."""
 
     assignment: str
-    notice: str
-    """A sentence if another data set stands in for the one that was asked for, else ""."""
     plan: Plan
     data: Dataset
     seed: int
@@ -188,7 +186,7 @@ def study(
     if epochs is not None and epochs < 1:
         raise ValueError(f"epochs: expected at least 1, got {epochs}")
     place = Place.of(backend, device)
-    data, notice = offline(name, folder)
+    data = load(name, folder)
     plan = PLANS[data.name]
     plan = reduced(plan) if quick else plan
     plan = plan if epochs is None else replace(plan, epochs=epochs)
@@ -198,7 +196,6 @@ def study(
     finals = lab.finals(trials)
     return Study(
         assignment=name,
-        notice=notice,
         plan=plan,
         data=data,
         seed=seed,

@@ -49,9 +49,12 @@ class Bidirectional(Layer):
         super().__init__(name)
         if merge_mode not in MERGE_MODES:
             raise ValueError(f"merge_mode must be one of {MERGE_MODES}, got {merge_mode!r}")
-        for one in (layer, layer if backward_layer is None else backward_layer):
+        backward = layer if backward_layer is None else backward_layer
+        for which, one in {"layer": layer, "backward_layer": backward}.items():
             if not isinstance(one, Recurrent):
-                raise TypeError(f"layer {self.name!r}: expected a recurrent layer, got {one!r}")
+                raise TypeError(
+                    f"layer {self.name!r}: expected a recurrent layer as {which}, got {one!r:.80}"
+                )
             if one.built:
                 raise ValueError(
                     f"layer {self.name!r}: {one.name!r} is built already, and its copies would begin with "

@@ -27,6 +27,8 @@ class Embedding(Layer):
     (1, 3, 8)
     """
 
+    declared_dtype = "int32"
+
     def __init__(
         self,
         input_dim: int,

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from dualnn import initializers, random, regularizers
 from dualnn.foreign.modules import is_module, refused
-from dualnn.layers import context, masks, tree
+from dualnn.layers import context, declared, masks, tree
 from dualnn.layers.input_spec import InputSpec
 from dualnn.layers.symbolic import SymbolicTensor, is_symbolic
 from dualnn.moving import moved
@@ -56,6 +56,12 @@ class Layer(Configured, tree.Node):
 
     name: str = ""
     built: bool = False
+    further_arguments: ClassVar[frozenset[str]] = declared.NAMES
+    """What the constructor takes beside its own arguments."""
+    declared_shape: tuple[int | None, ...] | None = None
+    """The shape of one sample that ``input_shape=`` has declared."""
+    declared_dtype: ClassVar[str | None] = None
+    """The dtype of such an input."""
     input_spec: InputSpec | None = None
     """What the input must look like once the layer is built."""
 
@@ -88,12 +94,15 @@ class Layer(Configured, tree.Node):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        if "__init__" in vars(cls) and cls.__module__.startswith(f"{__package__}."):
+            cls.__init__ = declared.accepting(cls.__init__)  # type: ignore[method-assign]
         names = list(inspect.signature(cls.call).parameters)[1:]
         cls._takes_training = "training" in names
         of_first = {names[0]: "mask"} if "mask" in names[1:] else {}
         named = ((i, name, of_first.get(name, f"{name}_mask")) for i, name in enumerate(names))
         cls._masked = tuple(argument for argument in named if argument[2] in names)
 
+    @declared.accepting
     def __init__(self, name: str | None = None, trainable: bool = True) -> None:
         self.name = name or snake_case(type(self).__name__)
         self._trainable = bool(trainable)

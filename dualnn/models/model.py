@@ -8,7 +8,9 @@ from typing import Any, Self
 
 import numpy as np
 
+from dualnn import metrics as metrics_of
 from dualnn import optimizers
+from dualnn.arguments import is_number, true_or_false, whole, whole_or_none
 from dualnn.callbacks import Callback, History
 from dualnn.layers import context, tree
 from dualnn.layers.layer import Layer, without_batch
@@ -74,6 +76,7 @@ class Model(Layer):
     declared_input: Any = None
     """The symbolic input or inputs that say what the model is built on, if it has any."""
 
+    further_arguments = frozenset()
     diary = frozenset(
         {"stop_training", "stop_evaluating", "stop_predicting", "history", "epochs_trained", "built"}
     )
@@ -290,6 +293,8 @@ class Model(Layer):
             UserWarning: a cross-entropy takes probabilities and the last layer has no softmax or sigmoid, or
                 it takes logits (``from_logits=True``) and the last layer has one.
         """
+        _check_loss_weights(loss_weights)
+        true_or_false(run_eagerly=run_eagerly)
         wish = Wish.of(engine, jit, run_eagerly)
         goals = Goals(loss, loss_weights, metrics, weighted_metrics)
         optimizer = optimizers.get(optimizer)
@@ -391,6 +396,19 @@ class Model(Layer):
             NonFiniteError: a step was not finite, and that was to be an error.
         """
         trainer = self._require_trainer("cannot be trained", loss=True)
+        several = checked(callbacks)
+        epochs, initial_epoch = whole("epochs", epochs, 0), whole("initial_epoch", initial_epoch, 0)
+        batch_size = whole_or_none("batch_size", batch_size)
+        steps_per_epoch = whole_or_none("steps_per_epoch", steps_per_epoch)
+        validation_batch_size = whole_or_none("validation_batch_size", validation_batch_size)
+        validation_steps = whole_or_none("validation_steps", validation_steps)
+        seed = whole_or_none("seed", seed, 0)
+        verbosity(verbose)
+        if not is_number(validation_split) or not 0 <= validation_split < 1:
+            raise ValueError(
+                f"validation_split must be a number of at least 0 and less than 1, got {validation_split!r}"
+            )
+        true_or_false(shuffle=shuffle, resume=resume, check_finite=check_finite)
         if checkpoint is not None and not isinstance(checkpoint, Checkpoints):
             checkpoint = Checkpoints(checkpoint)
         if resume and checkpoint is None:
@@ -416,7 +434,7 @@ class Model(Layer):
             initial_epoch=initial_epoch,
             class_weight=class_weight,
             verbose=verbose,
-            callbacks=checked(callbacks),
+            callbacks=several,
             shuffle=shuffle,
             seed=seed,
             finite=check_finite,
@@ -452,8 +470,11 @@ class Model(Layer):
             The loss, or a list of the loss and the metrics; with `return_dict` numbers by name.
         """
         trainer = self._require_trainer("cannot be evaluated", loss=True)
+        several = checked(callbacks)
+        batch_size, steps = whole_or_none("batch_size", batch_size), whole_or_none("steps", steps)
+        verbosity(verbose)
         data = data_from(x, y, sample_weight, batch_size=batch_size, steps=steps)
-        return _logs(trainer.test(data, verbose, checked(callbacks)), return_dict)
+        return _logs(trainer.test(data, verbose, several), return_dict)
 
     def predict(
         self,
@@ -475,11 +496,11 @@ class Model(Layer):
         Returns:
             An array of shape (samples, ...); for several outputs a list or a dictionary of them.
         """
-        several = checked(callbacks)
+        several, shown = checked(callbacks), verbosity(verbose)
+        batch_size, steps = whole_or_none("batch_size", batch_size), whole_or_none("steps", steps)
         data = data_from(x, batch_size=batch_size, steps=steps)
         self.build_on(data.first().x)
         nn = self.nn
-        shown = verbosity(verbose)
         callback = CallbackList(several, self, {"epochs": 1, "steps": data.steps, "verbose": shown})
         each = callback.overrides(*PREDICT_BATCH)
         self.stop_predicting = False
@@ -581,6 +602,18 @@ class Model(Layer):
         if loss and self._trainer.goals.loss is None:
             raise RuntimeError(f"model {self.name!r} {what} without a loss: compile(optimizer, loss=...)")
         return self._trainer
+
+
+def _check_loss_weights(loss_weights: Any) -> None:
+    weights = loss_weights.values() if isinstance(loss_weights, dict) else loss_weights
+    for weight in weights if isinstance(loss_weights, dict | list | tuple) else [loss_weights]:
+        if isinstance(weight, str | metrics_of.Metric) or callable(weight):
+            raise TypeError(
+                f"loss_weights, the third argument of compile, must be numbers, got {loss_weights!r:.80}; "
+                f"metrics are given by their name: compile(optimizer, loss, metrics={loss_weights!r:.80})"
+            )
+        if weight is not None and not is_number(weight):
+            raise TypeError(f"loss_weights must be numbers, got {loss_weights!r:.80}")
 
 
 def _one_batch(x: Any, y: Any, sample_weight: Any) -> ArrayData:

@@ -8,7 +8,7 @@ from typing import Any, Self
 from dualnn.foreign.modules import is_module, way_out
 from dualnn.foreign.recognition import public_name
 from dualnn.layers.layer import Layer
-from dualnn.layers.symbolic import SymbolicTensor, conformed
+from dualnn.layers.symbolic import Input, SymbolicTensor, conformed
 from dualnn.models.graph import input_config, input_from
 from dualnn.models.model import Model
 from dualnn.saving.configs import Config, decode, encode
@@ -27,11 +27,16 @@ class Sequential(Model):
     (1, 3)
     """
 
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:  # noqa: D102 - it does what __new__ always does
+        if cls.__init__ is Sequential.__init__ and any(isinstance(x, Layer | SymbolicTensor) for x in args):
+            raise TypeError("expected a list of layers: dn.Sequential([first, second])")
+        return super().__new__(cls, *args, **kwargs)
+
     def __init__(
         self, layers: Iterable[Layer | SymbolicTensor] | None = None, name: str | None = None
     ) -> None:
-        if isinstance(layers, Layer | SymbolicTensor) or isinstance(name, Layer):
-            raise TypeError("expected a list of layers: dn.Sequential([first, second])")
+        if layers is not None and not isinstance(layers, Iterable):
+            raise TypeError(f"expected a list of layers, got {layers!r:.80}")
         super().__init__(name=name)
         self.layers: list[Layer] = []
         for layer in layers or ():
@@ -50,9 +55,11 @@ class Sequential(Model):
             raise TypeError(f"expected a layer, got the class {layer.__name__}; make one of it")
         if not isinstance(layer, Layer):
             raise TypeError(
-                f"expected a layer, got {layer!r}; make a layer of a function with "
+                f"expected a layer, got {layer!r:.80}; make a layer of a function with "
                 f"dn.layers.Activation(function)"
             )
+        if not self.layers and self.declared_input is None and layer.declared_shape is not None:
+            self.declared_input = Input(layer.declared_shape, layer.declared_dtype)
         self.layers.append(layer)
         self.built = False
 

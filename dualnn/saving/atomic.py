@@ -17,6 +17,10 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises:
         OSError: it cannot be written; an older file is as it was, and nothing else is left.
     """
+    if not path.absolute().parent.is_dir():
+        raise FileNotFoundError(f"{path}: there is no folder {path.parent}; make it first")
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; give the name of a file in it")
     temporary = path.with_name(f".{path.name}.{os.getpid()}{PART}")
     try:
         with open(temporary, "wb") as file:
@@ -24,8 +28,11 @@ def write_atomically(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno is not None:  # in the name that the caller knows
+            raise type(error)(error.errno, error.strerror, str(path)) from error
         raise
     _sync_folder(path.absolute().parent)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -41,6 +41,8 @@ class Configured:
     <Dropout 'drop'>
     """
 
+    further_arguments: ClassVar[frozenset[str]] = frozenset()
+    """The names of arguments that the constructor takes and does not declare."""
     _given: Given
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:  # noqa: D102 - it does what __new__ always does

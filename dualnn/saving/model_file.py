@@ -18,6 +18,7 @@ from dualnn.protocol import Backend, Tensor
 from dualnn.saving import archive, optimizer_state
 from dualnn.saving.configs import decode, decoding
 from dualnn.saving.description import described
+from dualnn.saving.endings import MODEL, check_ending, explained
 from dualnn.saving.stored import StoredLayer, build
 from dualnn.saving.trees import Array, Tree
 from dualnn.seeds import Seed
@@ -47,6 +48,7 @@ _SETTINGS = (
 
 def save_model(model: Model, path: str | os.PathLike[str], include_optimizer: bool = True) -> None:
     """Write a whole model to a file; see `Model.save`."""
+    check_ending(path, MODEL)
     archive.write(path, KIND, described(model, include_optimizer))
 
 
@@ -82,7 +84,10 @@ def load_model(
     >>> bool((model.predict(x) == again.predict(x)).all())
     True
     """
-    content = archive.read(path, KIND)
+    try:
+        content = archive.read(path, KIND)
+    except ValueError as error:
+        raise ValueError(f"{error}{explained(path)}") from error
     place = Place.of(backend, device)
     try:
         with decoding():

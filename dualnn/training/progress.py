@@ -19,9 +19,9 @@ def verbosity(verbose: Any) -> int:
     Raises:
         ValueError: none of these.
     """
-    if verbose == "auto":
+    if isinstance(verbose, str) and verbose == "auto":
         return 1 if sys.stdout.isatty() else 0
-    if verbose not in (0, 1, 2):
+    if not isinstance(verbose, int | np.integer | np.bool_) or verbose not in (0, 1, 2):
         raise ValueError(f"verbose must be 'auto', 0, 1 or 2, got {verbose!r}")
     # a bar that is not on a terminal would fill a log with control characters
     return 2 if verbose == 1 and not sys.stdout.isatty() else int(verbose)

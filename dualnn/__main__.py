@@ -1,0 +1,5 @@
+"""``python -m dualnn``: the command line."""
+
+from dualnn.cli import main
+
+main()
