@@ -81,16 +81,8 @@ class TorchLoss(NativeLoss):
         super().__init__(native, "torch", _REDUCTIONS.get(self._torch_reduction, "mean"), name)
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
-        """Return the values whose mean, or sum, is what torch computes."""
+        """Return one value a sample, without the weight of its class."""
         nn, y_true, y_pred = losses.operands(y_true, y_pred)
-        values, counted = self.values(nn, y_true, y_pred)
-        if counted is None or self.reduction == "sum":
-            return values
-        share = nn.mean(counted)
-        return values / nn.where(share == 0.0, 1.0, share)
-
-    def values(self, nn: Backend, y_true: Tensor, y_pred: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Return the values of the samples, and the numbers that torch divides by the sum of; None: all 1."""
         target, output = self._operands(nn, y_true, y_pred)
         try:
             values = _without_reduction(self.native, nn, output)(output, target)
@@ -100,21 +92,36 @@ class TorchLoss(NativeLoss):
                 f"the target of shape {tuple(target.shape)} and dtype {nn.dtype_name(target.dtype)})"
             )
             raise
-        if len(values.shape) == 0:
-            return values, None
-        if self._torch_reduction == "batchmean":
+        if len(values.shape) and self._torch_reduction == "batchmean":
             values = nn.sum(values, axis=tuple(range(1, len(values.shape))))
+        counted = None if len(values.shape) == 0 else self._counted(nn, target, output)
+        return values if counted is None else values / nn.where(counted == 0.0, 1.0, counted)
+
+    def measure(
+        self, y_true: Any, y_pred: Any, sample_weight: Any = None, mask: Tensor | None = None
+    ) -> tuple[Tensor, Any]:
+        """Return the loss, and what it was divided by: the sum of the classes' weights if they have any."""
+        return super().measure(y_true, y_pred, sample_weight, self.counted(y_true, y_pred, mask))
+
+    def counted(self, y_true: Any, y_pred: Any, mask: Tensor | None = None) -> Tensor | None:
+        """Return how much each value counts by the weight of its class, and by a mask; None: all 1."""
+        nn, y_true, y_pred = losses.operands(y_true, y_pred)
+        counted = self._counted(nn, *self._operands(nn, y_true, y_pred))
+        if counted is None or mask is None:
+            return mask if counted is None else counted
+        return counted * losses.aligned_weight(nn, mask, counted)
+
+    def _counted(self, nn: Backend, target: Tensor, output: Tensor) -> Tensor | None:
         if not self._names & _COUNT_CLASSES or nn.isdtype(target.dtype, "real floating"):
-            return values, None
+            return None
         ignored = target == _setting(self.native, "ignore_index", -100)
-        weight = _setting(self.native, "weight", None)
         counted = nn.astype(nn.logical_not(ignored), output.dtype)
-        if weight is not None:
-            weight = nn.asarray(weight, dtype=output.dtype, device=nn.device(output))
-            counted = counted * nn.reshape(
-                nn.take(weight, nn.reshape(nn.where(ignored, 0, target), (-1,)), axis=0), nn.shape(target)
-            )
-        return values, counted
+        weight = _setting(self.native, "weight", None)
+        if weight is None:
+            return counted
+        weight = nn.asarray(weight, dtype=output.dtype, device=nn.device(output))
+        classes = nn.reshape(nn.where(ignored, 0, target), (-1,))
+        return counted * nn.reshape(nn.take(weight, classes, axis=0), nn.shape(target))
 
     def check(self, y_true: Labels, y_pred_shape: StaticShape) -> None:
         """Raise a ValueError if these targets cannot be right, in the words of dualnn's own losses."""
@@ -166,15 +173,13 @@ class LossMetric(metrics.Metric):
         self, nn: Backend, state: Any, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
     ) -> Any:
         """Return the state after one more batch, as `dualnn.metrics.Metric.update` says."""
-        if not isinstance(self._loss, TorchLoss):
-            return self._mean.update(nn, state, self._loss.call(y_true, y_pred), sample_weight)
-        values, counted = self._loss.values(nn, y_true, y_pred)
+        values = self._loss.call(y_true, y_pred)
         if len(values.shape) == 0:
             raise ValueError(
                 f"{self.name} gives one number for a batch, of which no mean over samples follows"
             )
+        counted = self._loss.counted(y_true, y_pred) if isinstance(self._loss, TorchLoss) else None
         if counted is not None:
-            values = values / nn.where(counted == 0.0, 1.0, counted)
             weight = None if sample_weight is None else losses.aligned_weight(nn, sample_weight, values)
             sample_weight = counted if weight is None else counted * weight
         return self._mean.update(nn, state, values, sample_weight)
