@@ -1,23 +1,42 @@
 """Activation functions under Keras's names: element by element, but for the softmaxes.
 
-Each takes a native tensor of either framework and returns one of the same shape, dtype and device.
-Anything else is a TypeError. A layer takes a function from here, its name, or any callable.
+Each takes a native tensor of either framework and returns one of the same shape, dtype and device. Arrays and
+lists of numbers become tensors of the default backend, integers in its default floating-point dtype. A layer
+takes a function from here, its name, or any callable.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
+from typing import Any
 
-from dualnn.backends import namespace
+from dualnn.backends import as_tensors, namespace, owner
+from dualnn.defaults import defaults
 from dualnn.foreign.advice import refusal
 from dualnn.foreign.modules import is_module
 from dualnn.foreign.recognition import KERAS, class_names
 from dualnn.names import lookup
 from dualnn.protocol import Tensor
 
-Activation = Callable[[Tensor], Tensor]
+Activation = Callable[..., Tensor]
 
 
+def _of_tensors(function: Activation) -> Activation:
+    """Return a function of tensors that takes what tensors can be made of, too."""
+
+    @functools.wraps(function)
+    def of_anything(x: Any, *args: Any, **kwargs: Any) -> Tensor:
+        if owner(x) is None:
+            nn, x = as_tensors(x)
+            if nn.isdtype(x.dtype, ("bool", "integral")):
+                x = nn.astype(x, nn.dtype(defaults.dtype))
+        return function(x, *args, **kwargs)
+
+    return of_anything
+
+
+@_of_tensors
 def linear(x: Tensor) -> Tensor:
     """Return ``x``.
 
@@ -28,6 +47,7 @@ def linear(x: Tensor) -> Tensor:
     return x
 
 
+@_of_tensors
 def relu(x: Tensor) -> Tensor:
     """Return ``max(x, 0)``; the gradient at 0 is 0.
 
@@ -38,6 +58,7 @@ def relu(x: Tensor) -> Tensor:
     return namespace(x).relu(x)
 
 
+@_of_tensors
 def relu6(x: Tensor) -> Tensor:
     """Return ``min(max(x, 0), 6)``; the gradient at 0 and at 6 is 0.
 
@@ -49,6 +70,7 @@ def relu6(x: Tensor) -> Tensor:
     return nn.where(x >= 6.0, 6.0, nn.relu(x))
 
 
+@_of_tensors
 def leaky_relu(x: Tensor, negative_slope: float = 0.2) -> Tensor:
     """Return ``x`` where positive, else ``negative_slope * x``.
 
@@ -59,6 +81,7 @@ def leaky_relu(x: Tensor, negative_slope: float = 0.2) -> Tensor:
     return namespace(x).leaky_relu(x, negative_slope)
 
 
+@_of_tensors
 def elu(x: Tensor, alpha: float = 1.0) -> Tensor:
     """Return ``x`` where positive, else ``alpha * (exp(x) - 1)`` (Clevert et al., 2016).
 
@@ -69,6 +92,7 @@ def elu(x: Tensor, alpha: float = 1.0) -> Tensor:
     return namespace(x).elu(x, alpha)
 
 
+@_of_tensors
 def selu(x: Tensor) -> Tensor:
     """Return the scaled exponential linear unit (Klambauer et al., 2017).
 
@@ -79,6 +103,7 @@ def selu(x: Tensor) -> Tensor:
     return namespace(x).selu(x)
 
 
+@_of_tensors
 def silu(x: Tensor) -> Tensor:
     """Return ``x * sigmoid(x)``, also called swish (Ramachandran et al., 2017).
 
@@ -89,6 +114,7 @@ def silu(x: Tensor) -> Tensor:
     return namespace(x).silu(x)
 
 
+@_of_tensors
 def gelu(x: Tensor, approximate: bool = False) -> Tensor:
     """Return ``x * Phi(x)``, Phi the normal distribution function (Hendrycks and Gimpel, 2016).
 
@@ -103,6 +129,7 @@ def gelu(x: Tensor, approximate: bool = False) -> Tensor:
     return namespace(x).gelu(x, approximate)
 
 
+@_of_tensors
 def sigmoid(x: Tensor) -> Tensor:
     """Return ``1 / (1 + exp(-x))``.
 
@@ -113,6 +140,7 @@ def sigmoid(x: Tensor) -> Tensor:
     return namespace(x).sigmoid(x)
 
 
+@_of_tensors
 def hard_sigmoid(x: Tensor) -> Tensor:
     """Return ``relu6(x + 3) / 6``, a sigmoid of straight lines.
 
@@ -123,6 +151,7 @@ def hard_sigmoid(x: Tensor) -> Tensor:
     return relu6(x + 3.0) / 6.0
 
 
+@_of_tensors
 def hard_silu(x: Tensor) -> Tensor:
     """Return ``x * hard_sigmoid(x)`` (Howard et al., 2019).
 
@@ -133,6 +162,7 @@ def hard_silu(x: Tensor) -> Tensor:
     return x * hard_sigmoid(x)
 
 
+@_of_tensors
 def tanh(x: Tensor) -> Tensor:
     """Return the hyperbolic tangent.
 
@@ -143,6 +173,7 @@ def tanh(x: Tensor) -> Tensor:
     return namespace(x).tanh(x)
 
 
+@_of_tensors
 def softplus(x: Tensor) -> Tensor:
     """Return ``log(1 + exp(x))``.
 
@@ -153,6 +184,7 @@ def softplus(x: Tensor) -> Tensor:
     return namespace(x).softplus(x)
 
 
+@_of_tensors
 def softsign(x: Tensor) -> Tensor:
     """Return ``x / (1 + abs(x))``.
 
@@ -163,6 +195,7 @@ def softsign(x: Tensor) -> Tensor:
     return x / (1.0 + namespace(x).abs(x))
 
 
+@_of_tensors
 def mish(x: Tensor) -> Tensor:
     """Return ``x * tanh(softplus(x))`` (Misra, 2019).
 
@@ -174,6 +207,7 @@ def mish(x: Tensor) -> Tensor:
     return x * nn.tanh(nn.softplus(x))
 
 
+@_of_tensors
 def exponential(x: Tensor) -> Tensor:
     """Return ``exp(x)``.
 
@@ -184,6 +218,7 @@ def exponential(x: Tensor) -> Tensor:
     return namespace(x).exp(x)
 
 
+@_of_tensors
 def softmax(x: Tensor, axis: int = -1) -> Tensor:
     """Return ``exp(x) / sum(exp(x))`` along an axis.
 
@@ -194,6 +229,7 @@ def softmax(x: Tensor, axis: int = -1) -> Tensor:
     return namespace(x).softmax(x, axis)
 
 
+@_of_tensors
 def log_softmax(x: Tensor, axis: int = -1) -> Tensor:
     """Return the logarithm of the softmax along an axis.
 

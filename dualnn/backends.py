@@ -156,6 +156,26 @@ def namespace(*tensors: Any) -> Backend:
     )
 
 
+def as_tensors(*values: Any) -> tuple[Any, ...]:
+    """Return the backend that native tensors among the values belong to, and all values as its tensors.
+
+    Arrays keep their dtype; Python numbers, and lists of them, take the default one of their kind. Without
+    any native tensor the backend is the default one.
+
+    Raises:
+        TypeError: tensors of two frameworks, or no numbers.
+
+    >>> import dualnn as dn
+    >>> nn, x, y = as_tensors(dn.backend().ones(2), [1.0, 3.0])
+    >>> nn.to_numpy(x + y).tolist()
+    [2.0, 4.0]
+    """
+    native = [x for x in values if owner(x) is not None]
+    nn = namespace(*native) if native else backend()
+    device = nn.device(native[0]) if native else defaults.devices.get(nn.name)
+    return (nn, *(x if nn.is_tensor(x) else nn.asarray(x, device=device) for x in values))
+
+
 _loaded: dict[str, Backend] = {}
 
 

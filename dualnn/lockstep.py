@@ -269,7 +269,7 @@ class _Side:
             self.model(map_tree(lambda a: a[:1], data.x))
         self.optimizer = copy.deepcopy(optimizers.get(optimizer))
         self.objective: Objective = objective_of(self.model, data.y, goals)
-        self.objective.check(data)
+        self.objective.check(data, self.model._output_shape)
         self.slots = tree.slots(self.model)
         self.paths = [slot.path for slot in self.slots]
         layers = {id(layer): path for path, layer in tree.walk(self.model)}

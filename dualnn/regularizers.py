@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from dualnn.backends import namespace
+from dualnn.backends import as_tensors
 from dualnn.foreign.advice import refusal
 from dualnn.foreign.recognition import library
 from dualnn.names import lookup
@@ -38,7 +38,7 @@ class L1(Configured):
 
     def __call__(self, w: Tensor) -> Tensor:
         """Return the penalty on a weight."""
-        nn = namespace(w)
+        nn, w = as_tensors(w)
         return self.l1 * nn.sum(nn.abs(w))
 
 
@@ -62,7 +62,7 @@ class L2(Configured):
 
     def __call__(self, w: Tensor) -> Tensor:
         """Return the penalty on a weight."""
-        nn = namespace(w)
+        nn, w = as_tensors(w)
         return self.l2 * nn.sum(nn.square(w))
 
 

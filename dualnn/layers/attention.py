@@ -39,6 +39,7 @@ class Attention(Layer):
 
     _computes = True
     supports_masking = True
+    _takes_list = True
 
     def __init__(
         self,

@@ -83,6 +83,8 @@ class Layer(Configured, tree.Node):
     _takes_training: ClassVar[bool] = False  # whether `call` has an argument of this name
     _masked: ClassVar[tuple[tuple[int, str, str], ...]] = ()  # arguments of `call` whose mask it takes, too
     _computes: ClassVar[bool] = False  # whether integer inputs are cast to the layer's dtype
+    _first: ClassVar[str] = ""  # the name of the first argument of `call`
+    _takes_list: bool = False  # whether the first argument is a list of tensors, also if all are nested lists
     _trainable: bool = True
     _place: Place | None = None
     _seed: Seed | None = None
@@ -98,6 +100,7 @@ class Layer(Configured, tree.Node):
             cls.__init__ = declared.accepting(cls.__init__)  # type: ignore[method-assign]
         names = list(inspect.signature(cls.call).parameters)[1:]
         cls._takes_training = "training" in names
+        cls._first = names[0] if names else ""
         of_first = {names[0]: "mask"} if "mask" in names[1:] else {}
         named = ((i, name, of_first.get(name, f"{name}_mask")) for i, name in enumerate(names))
         cls._masked = tuple(argument for argument in named if argument[2] in names)
@@ -233,7 +236,8 @@ class Layer(Configured, tree.Node):
         """Compute the output; the first call builds the layer.
 
         Args:
-            *args: native tensors of the layer's backend, NumPy arrays, or lists of numbers.
+            *args: native tensors of the layer's backend, NumPy arrays, or lists of numbers; the first may be
+                given by its name, too. A Python number behind the first stays one.
             training: whether layers like Dropout behave as in training; by default as the layer
                 around this one does, and False outside.
             **kwargs: passed on to `call`. ``mask`` is by default the mask that the first argument has from
@@ -243,6 +247,8 @@ class Layer(Configured, tree.Node):
             ValueError: an input of a wrong shape.
             TypeError: a tensor of another framework.
         """
+        if not args and self._first in kwargs:
+            args = (kwargs.pop(self._first),)
         if args and is_symbolic(args[0]):
             given = {} if training is None else {"training": training}
             return SymbolicTensor.of_call(self, args, {**kwargs, **given})
@@ -277,7 +283,11 @@ class Layer(Configured, tree.Node):
         if kwargs or self._masked:
             kwargs = self._with_masks(args, kwargs)
             kwargs = {name: self._option(name, x, place) for name, x in kwargs.items()}
-        args = tuple([self._convert(x, place) for x in args])
+        if self._takes_list and args and isinstance(args[0], list | tuple):
+            args = ([self._convert(x, place) for x in args[0]], *args[1:])
+        args = tuple(
+            [x if i and type(x) in (int, float) else self._convert(x, place) for i, x in enumerate(args)]
+        )
         fresh, outer = not self.built, call.training
         call.training = outer if training is None else training
         try:
@@ -621,6 +631,17 @@ def without_batch(x: Any) -> Any:
         return [without_batch(item) for item in x]
     shape = tuple(getattr(x, "shape", ()))
     return (None, *shape[1:]) if shape else ()
+
+
+def sample_shapes(shapes: Any) -> Any:
+    """Return a shape without its first size, that of the batch, or the same of a structure of shapes.
+
+    >>> sample_shapes([(32, 5), (None, 5, 2)])
+    [(5,), (5, 2)]
+    """
+    if isinstance(shapes, dict):
+        return {key: sample_shapes(shape) for key, shape in shapes.items()}
+    return [sample_shapes(shape) for shape in shapes] if isinstance(shapes, list) else shapes[1:]
 
 
 def _shapes(args: tuple[Any, ...]) -> Any:

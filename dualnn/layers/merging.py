@@ -23,6 +23,7 @@ class Add(Layer):
     """
 
     supports_masking = True
+    _takes_list = True
 
     def build(self, input_shape: Sequence[Shape]) -> None:
         """Check that the shapes are the same."""
@@ -67,6 +68,7 @@ class Concatenate(Layer):
     """
 
     supports_masking = True
+    _takes_list = True
 
     def __init__(self, axis: int = -1, name: str | None = None) -> None:
         super().__init__(name)

@@ -105,6 +105,11 @@ class Recurrent(Layer):
             it and the last states.
         """
         nn = self.nn
+        if x.shape[1] == 0:
+            raise ValueError(
+                f"layer {self.name!r}: expected sequences of at least one step, got none (input shape "
+                f"{tuple(x.shape)})"
+            )
         states = self._first_states(x, initial_state)
         if self.go_backwards:
             x = nn.flip(x, axis=1)
@@ -136,6 +141,7 @@ class Recurrent(Layer):
             zeros = {n: nn.zeros((batch, n), dtype=x.dtype, device=device) for n in set(self.state_sizes)}
             return [zeros[size] for size in self.state_sizes]
         states = list(given) if isinstance(given, list | tuple) else [given]
+        states = [self._convert(state, self._require_place()) for state in states]
         got = [tuple(state.shape)[1:] for state in states]
         if got != [(size,) for size in self.state_sizes]:
             raise ValueError(

@@ -26,7 +26,8 @@ class Flatten(Layer):
 
     def call(self, x: Tensor) -> Tensor:
         """Map (batch, ...) to (batch, features)."""
-        return self.nn.reshape(x, (self.nn.shape(x)[0], math.prod(tuple(x.shape)[1:])))
+        batch, *sizes = self.nn.shape(x)  # in a graph for several shapes, sizes may be tensors
+        return self.nn.reshape(x, (batch, math.prod(sizes)))
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return (batch, features)."""
@@ -68,7 +69,12 @@ class Reshape(Layer):
 
     def call(self, x: Tensor) -> Tensor:
         """Map (batch, ...) to (batch, *target_shape)."""
-        return self.nn.reshape(x, (self.nn.shape(x)[0], *self._sizes(tuple(x.shape))))
+        if None not in x.shape[1:]:
+            return self.nn.reshape(x, (self.nn.shape(x)[0], *self._sizes(tuple(x.shape))))
+        # in a graph for several shapes sizes are tensors, and the backend says which do not fit
+        batch, *sizes = self.nn.shape(x)
+        computed = math.prod(sizes) // math.prod(n for n in self.target_shape if n != -1)
+        return self.nn.reshape(x, (batch, *(computed if n == -1 else n for n in self.target_shape)))
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return (batch, *target_shape)."""

@@ -119,7 +119,10 @@ class SymbolicTensor:
         raise TypeError("a symbolic tensor has no value; decide on values in a layer of your own")
 
     def __array__(self, *args: Any, **kwargs: Any) -> Any:
-        raise TypeError("a symbolic tensor has no value; call the finished model on data instead")
+        raise TypeError(
+            "a symbolic tensor has no value; call the finished model on data, or put a function of tensors "
+            "in a layer: dn.layers.Activation(function)(x)"
+        )
 
     def __repr__(self) -> str:
         return f"<SymbolicTensor {self.name or ''} shape={self.shape}>"

@@ -13,7 +13,7 @@ from dualnn import optimizers
 from dualnn.arguments import is_number, true_or_false, whole, whole_or_none
 from dualnn.callbacks import Callback, History
 from dualnn.layers import context, tree
-from dualnn.layers.layer import Layer, without_batch
+from dualnn.layers.layer import Layer, sample_shapes, shapes_of, without_batch
 from dualnn.layers.symbolic import SymbolicTensor
 from dualnn.models.graph import Graph
 from dualnn.models.summary import summary
@@ -85,6 +85,10 @@ class Model(Layer):
     _owner: object | None = None  # what tells the model's optimizer that the model is its own
     _trainer: Trainer | None = None
     _predictors: Predictors | None = None
+    _outputs_on: tuple[object, dict[str, Any]] = (
+        None,
+        {},
+    )  # their shapes by those of inputs, for one structure
 
     def __init__(
         self, inputs: Any = None, outputs: Any = None, name: str | None = None, trainable: bool = True
@@ -96,6 +100,7 @@ class Model(Layer):
             self._graph = Graph(inputs, outputs)
             self.layers = self._graph.layers
             self.declared_input = inputs
+            self._takes_list = isinstance(inputs, list | tuple)
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the outputs from native tensors; a model without inputs and outputs defines it."""
@@ -184,6 +189,28 @@ class Model(Layer):
             slots, nn = tree.slots(self), self.nn
             with tree.bound(slots, [nn.stop_gradient(slot.variable) for slot in slots]):
                 self(x, training=True)
+
+    def output_shape_on(self, x: Any) -> Any:
+        """Return the outputs' shapes for these inputs, whose sizes may be others than the model was built on.
+
+        Args:
+            x: inputs of a built model, of which the first sample is tried where the sizes are others.
+
+        Raises:
+            ValueError: the model's layers do not take inputs of this shape.
+        """
+        sizes = sample_shapes(shapes_of(x))
+        if self._input_shape is not None and sizes == sample_shapes(self._input_shape):
+            return self._output_shape
+        structure = tree.structure(self)
+        if self._outputs_on[0] is not structure:
+            self.__dict__["_outputs_on"] = structure, {}
+        known, key = self._outputs_on[1], str(sizes)
+        if key not in known:
+            slots, nn = tree.slots(self), self.nn
+            with tree.bound(slots, [nn.stop_gradient(slot.variable) for slot in slots]):
+                known[key] = without_batch(self(map_tree(lambda a: a[:1], x)))
+        return known[key]
 
     def _is_complete(self) -> bool:
         return all(layer.built for _, layer in tree.walk(self))

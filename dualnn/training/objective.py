@@ -114,11 +114,13 @@ class Objective:
             if check is not None:
                 check(nn)
 
-    def check(self, batch: Batch) -> None:
-        """Raise ValueError if the targets or weights of a batch of NumPy arrays do not fit the outputs."""
+    def check(self, batch: Batch, outputs: Any) -> None:
+        """Raise ValueError if targets or weights of a batch of NumPy arrays do not fit outputs of these shapes."""
         weights = self._sample_weights(batch.weight)
-        given = zip(self.losses, self._targets(batch.y), weights, self.shapes, strict=True)
-        for loss, target, weight, shape in given:
+        shapes = [shape for _, shape in output_items(outputs)]
+        for loss, target, weight, shape in zip(
+            self.losses, self._targets(batch.y), weights, shapes, strict=True
+        ):
             if loss is not None:
                 loss.check(target, shape)
                 if weight is not None:

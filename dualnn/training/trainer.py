@@ -449,7 +449,7 @@ class Trainer:
         def check(batch: Batch) -> None:
             if finite:
                 check_finite(batch)
-            objective.check(batch)
+            objective.check(batch, self.model.output_shape_on(batch.x))
 
         data.check(check)
 
