@@ -136,6 +136,6 @@ def test_get():
         activations.get(3)
 
 
-def test_a_list_is_no_tensor():
-    with pytest.raises(TypeError, match="expected at least one native tensor, got list"):
-        dn.activations.relu([1.0])
+def test_words_are_no_tensor():
+    with pytest.raises(TypeError):
+        dn.activations.relu(["a", "b"])

@@ -190,11 +190,12 @@ class Model(Layer):
             with tree.bound(slots, [nn.stop_gradient(slot.variable) for slot in slots]):
                 self(x, training=True)
 
-    def output_shape_on(self, x: Any) -> Any:
+    def output_shape_on(self, x: Any, may_run: bool = True) -> Any:
         """Return the outputs' shapes for these inputs, whose sizes may be others than the model was built on.
 
         Args:
-            x: inputs of a built model, of which the first sample is tried where the sizes are others.
+            x: inputs of a built model.
+            may_run: whether the model is run on the first sample if sizes are new; else the answer is None.
 
         Raises:
             ValueError: the model's layers do not take inputs of this shape.
@@ -202,15 +203,15 @@ class Model(Layer):
         sizes = sample_shapes(shapes_of(x))
         if self._input_shape is not None and sizes == sample_shapes(self._input_shape):
             return self._output_shape
-        structure = tree.structure(self)
-        if self._outputs_on[0] is not structure:
-            self.__dict__["_outputs_on"] = structure, {}
-        known, key = self._outputs_on[1], str(sizes)
-        if key not in known:
+        (structure, known), key = self._outputs_on, str(sizes)
+        if may_run and structure is not tree.structure(self):
+            known = {}
+            self.__dict__["_outputs_on"] = tree.structure(self), known
+        if may_run and key not in known:
             slots, nn = tree.slots(self), self.nn
             with tree.bound(slots, [nn.stop_gradient(slot.variable) for slot in slots]):
                 known[key] = without_batch(self(map_tree(lambda a: a[:1], x)))
-        return known[key]
+        return known.get(key)
 
     def _is_complete(self) -> bool:
         return all(layer.built for _, layer in tree.walk(self))

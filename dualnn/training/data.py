@@ -31,8 +31,11 @@ class Batch(NamedTuple):
 RESIDENT_BYTES = 2 * 2**30
 """How much data is kept on a device that is not the CPU; a share of the smallest of today's GPUs."""
 
-Check = Callable[[Batch], None]
-"""Raises an error if a batch of NumPy arrays cannot be trained on."""
+Check = Callable[[Batch, bool], bool]
+"""Raises an error if a batch of NumPy arrays cannot be trained on, or returns whether it could tell. To tell,
+it may have to run the model on a sample, which it does only if the second argument is True: on the thread
+that trains, as a model can do one thing at a time.
+"""
 
 
 class ArrayData:
@@ -59,7 +62,7 @@ class ArrayData:
 
     def check(self, check: Check) -> None:
         """Check all data at once."""
-        check(self.batch)
+        check(self.batch, True)
 
     def weigh(self, weighed: Callable[[Batch], Batch]) -> None:
         """Put the samples' weights in place of those that there are."""
@@ -190,9 +193,12 @@ class IterableData:
 
         No `order` applies.
         """
-        return prefetched(self._batches(place, first))
+        for unchecked, batch in prefetched(self._batches(place, first)):
+            if unchecked is not None and self._check is not None:
+                self._check(unchecked, True)
+            yield batch
 
-    def _batches(self, place: Place, first: int) -> Iterator[Batch]:
+    def _batches(self, place: Place, first: int) -> Iterator[tuple[Batch | None, Batch]]:
         iterator = self._start()
         self._passed, passed = 0, self._passed
         count = -passed
@@ -210,11 +216,10 @@ class IterableData:
                 continue
             batch = as_batch(item)
             _common_length(batch)
-            if self._check is not None:
-                self._check(batch)
+            unchecked = None if self._check is None or self._check(batch, False) else batch
             if self._weighed is not None:
                 batch = self._weighed(batch)
-            yield map_batch(lambda a: place.tensor(a, "the model"), batch)
+            yield unchecked, map_batch(lambda a: place.tensor(a, "the model"), batch)
         if count <= 0:
             raise ValueError(
                 "the data ended before the epoch began: a generator can be read once only; give a list, a "

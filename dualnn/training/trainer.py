@@ -446,10 +446,13 @@ class Trainer:
         objective = self._objective
         objective.check_backend(self.model.nn)
 
-        def check(batch: Batch) -> None:
+        def check(batch: Batch, may_run: bool) -> bool:
             if finite:
                 check_finite(batch)
-            objective.check(batch, self.model.output_shape_on(batch.x))
+            outputs = self.model.output_shape_on(batch.x, may_run)
+            if outputs is not None:
+                objective.check(batch, outputs)
+            return outputs is not None
 
         data.check(check)
 
