@@ -17,6 +17,7 @@ NAMES = (
     "batch_normalization",
     "layer_normalization",
     "relu_in_place",
+    "readable",
     "sparse_softmax_cross_entropy",
     "scaled_dot_product_attention",
     "simple_rnn",

@@ -415,6 +415,9 @@ class FastPaths(Protocol):
     def relu_in_place(self, x: Tensor, /) -> Tensor | None:
         """``max(x, 0)`` in the memory of `x`, a tensor that nobody else has."""
 
+    def readable(self, x: Tensor, /) -> Tensor:
+        """`x` as a tensor that NumPy reads as it is; in a tape or a transform, `x` itself."""
+
     def sparse_softmax_cross_entropy(
         self, labels: Tensor, logits: Tensor, /, *, mean: builtins.bool
     ) -> Tensor:

@@ -155,6 +155,7 @@ from dualnn_torch.fused import (
     gru,
     layer_normalization,
     lstm,
+    readable,
     relu_in_place,
     scaled_dot_product_attention,
     simple_rnn,

@@ -57,6 +57,14 @@ def relu_in_place(x, /):
     return torch.relu_(x) if is_constant(x) else None
 
 
+def readable(x, /):
+    """Return `x` without the record of how it was made, which no tape and no transform asks for.
+
+    NumPy does not read a tensor with such a record.
+    """
+    return x if recording_now.tapes or recording_now.transforms or not x.requires_grad else x.detach()
+
+
 def sparse_softmax_cross_entropy(labels, logits, /, *, mean):
     """Return the loss of each sample, in the shape (...) of `labels`, for logits (..., classes).
 

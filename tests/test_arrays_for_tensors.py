@@ -128,3 +128,16 @@ def test_batches_without_samples(nn):
 def test_sequences_without_steps_are_refused(nn):
     with pytest.raises(ValueError, match=r"at least one step, got none .*\(2, 0, 3\)"):
         L.GRU(2)(np.zeros((2, 0, 3)))
+
+
+def test_numpy_reads_what_a_layer_makes_of_arrays(nn):
+    """Also on PyTorch, where a tensor that weights went into has a gradient; a tape has it all the same."""
+    layer = L.LayerNormalization(axis=[-2, -1])
+    np.testing.assert_allclose(np.asarray(layer(SEQUENCES)).mean(axis=(1, 2)), 0, atol=1e-6)
+    dense = L.Dense(2)
+    dense(X)
+    with nn.GradientTape() as tape:
+        loss = nn.sum(dense(X))
+    np.testing.assert_allclose(nn.to_numpy(tape.gradient(loss, dense.bias)), 2)
+    states = L.LSTM(2, return_state=True)(SEQUENCES)
+    assert [np.asarray(one).shape for one in states] == [(2, 2)] * 3

@@ -27,6 +27,7 @@ ONLY_TORCH_FUSES = {
     "gru",  # TensorFlow has a kernel for one step only
     "scaled_dot_product_attention",  # TensorFlow has no such kernel
     "layer_normalization",  # TensorFlow has no such kernel
+    "readable",  # NumPy reads all tensors of TensorFlow
     "relu_in_place",  # a tensor of TensorFlow never changes
     "adam_update",  # TensorFlow's kernel is for one variable, whose value a step gets and returns as a tensor
     "sgd_update",  # likewise

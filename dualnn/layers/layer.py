@@ -11,8 +11,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
+import optree
 
 from dualnn import initializers, random, regularizers
+from dualnn.fast_paths import fast_path
 from dualnn.foreign.modules import is_module, refused
 from dualnn.layers import context, declared, masks, tree
 from dualnn.layers.input_spec import InputSpec
@@ -243,6 +245,10 @@ class Layer(Configured, tree.Node):
             **kwargs: passed on to `call`. ``mask`` is by default the mask that the first argument has from
                 the layer that made it, and ``x_mask`` that of an argument ``x``.
 
+        Returns:
+            Native tensors. What a layer on PyTorch makes of arrays alone, outside of training and of a tape,
+            has no gradient, so that NumPy reads it; a loop of torch's own gives it tensors.
+
         Raises:
             ValueError: an input of a wrong shape.
             TypeError: a tensor of another framework.
@@ -271,7 +277,13 @@ class Layer(Configured, tree.Node):
                 with _undone_on_error(self):
                     output = self._run(call, args, kwargs, training)
         self.__dict__["_added_losses"] = tuple(call.losses)
-        return output
+        readable, inputs = fast_path(place.nn, "readable"), (args, kwargs)
+        if readable is None or training or _has_tensor(place.nn, inputs):
+            return output
+        # who asks with arrays wants numbers, and need not know of gradients
+        answer = optree.tree_map(lambda y: readable(y) if place.nn.is_tensor(y) else y, output)
+        masks.remember(answer, masks.mask_of(output))
+        return answer
 
     def _run(
         self, call: context.Call, args: tuple[Any, ...], kwargs: dict[str, Any], training: bool | None
@@ -650,6 +662,10 @@ def _shapes(args: tuple[Any, ...]) -> Any:
 
 def _is_array(x: Any) -> bool:
     return hasattr(x, "shape") and hasattr(x, "dtype")
+
+
+def _has_tensor(nn: Backend, inputs: Any) -> bool:
+    return any(map(nn.is_tensor, optree.tree_leaves(inputs)))
 
 
 def _is_value(nn: Backend, x: Any) -> bool:

@@ -115,7 +115,7 @@ class Objective:
                 check(nn)
 
     def check(self, batch: Batch, outputs: Any) -> None:
-        """Raise ValueError if targets or weights of a batch of NumPy arrays do not fit outputs of these shapes."""
+        """Raise ValueError if a batch's targets or weights do not fit outputs of these shapes."""
         weights = self._sample_weights(batch.weight)
         shapes = [shape for _, shape in output_items(outputs)]
         for loss, target, weight, shape in zip(

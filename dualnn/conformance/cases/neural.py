@@ -227,7 +227,15 @@ def _in_place(nn: Any, x: Tensor) -> Tensor:
     return nn.relu_in_place(nn.asarray(x, copy=True))
 
 
+def _readable(nn: Any, x: Tensor) -> Tensor:
+    variable = nn.Variable(x)
+    with nn.GradientTape() as tape:
+        y = nn.readable(variable * 2.0)
+    return nn.readable(tape.gradient(y, variable) * variable)
+
+
 _EDGES += [
+    edges("readable", "", _readable, [2.0, -3.0, 0.0], [4.0, -6.0, 0.0], None, LIMITS),
     edges(
         "relu_in_place",
         "",
