@@ -124,7 +124,8 @@ class Optimizer(Configured):
         if not callable(value):
             if not is_number(value):
                 raise ValueError(
-                    f"expected learning_rate to be a number, or a function of the steps done, got {value!r}"
+                    f"expected a number from 0 for learning_rate, or a function of the steps, "
+                    f"got {value!r:.80}"
                 )
             _require("learning_rate", value, 0.0)
         self._learning_rate = value

@@ -93,9 +93,9 @@ def test_most_constructors_are_looked_at():
     [
         (lambda: Adam(lr=0.1), "Adam: lr is called learning_rate"),
         (lambda: Adam(decay=0.1), "Adam: decay is no argument any more: learning_rate=dn.schedules.Inverse"),
-        (lambda: Adam("0.1"), "learning_rate to be a number, or a function of the steps done, got '0.1'"),
+        (lambda: Adam("0.1"), "a number from 0 for learning_rate, or a function of the steps, got '0.1'"),
         (lambda: Adam(-1), "for learning_rate, got -1"),
-        (lambda: Adam(float("nan")), "learning_rate to be a number"),
+        (lambda: Adam(float("nan")), "from 0 for learning_rate"),
         (lambda: Adam(beta1=0.9), "unknown argument 'beta1'; did you mean 'beta_1'"),
         (lambda: Dense(3, activaton="relu"), "unknown argument 'activaton'; did you mean 'activation'?"),
         (lambda: Dense(3, inputshape=(2,)), "unknown argument 'inputshape'; did you mean 'input_shape' or"),

@@ -400,7 +400,7 @@ def test_get():
     ("make", "message"),
     [
         (lambda: optimizers.SGD(-0.1), "from 0 for learning_rate, got -0.1"),
-        (lambda: optimizers.SGD(math.nan), "from 0 for learning_rate, got nan"),
+        (lambda: optimizers.SGD(math.nan), "from 0 for learning_rate, .*got nan"),
         (lambda: optimizers.SGD(math.inf), "from 0 for learning_rate, got inf"),
         (lambda: optimizers.SGD(momentum=1.5), "from 0 to 1 for momentum, got 1.5"),
         (lambda: optimizers.SGD(momentum=-0.5), "from 0 to 1 for momentum, got -0.5"),
