@@ -220,6 +220,12 @@ def test_a_transformer_trains_alike_on_both_backends():
         (lambda: L.Attention(score_mode="sum"), "score_mode must be"),
         (lambda: L.Attention()(QUERY), "a list .query, value."),
         (lambda: L.Attention()([QUERY]), "a list .query, value."),
+        (lambda: L.Attention()([QUERY, VALUE[..., :2]]), "query and key of the same size on their last axis"),
+        (lambda: L.Attention()([QUERY, VALUE, KEY[:, :2]]), "as many keys as values"),
+        (lambda: L.Attention()([QUERY, VALUE], mask=FROM), "a list of the masks of query and value"),
+        (lambda: L.MultiHeadAttention(2, 3)(QUERY[0], VALUE), "expected an input of 3 axes, got 2"),
+        (lambda: L.GRU(2)(QUERY, mask=np.ones((2, 5))), r"a mask of the shape .* got \(2, 5\)"),
+        (lambda: L.GRU(2)(QUERY, initial_state=np.ones((3, 2))), r"1 initial states .* got .\(3, 2\)"),
     ],
 )
 def test_says_what_is_wrong(backend, make, message):

@@ -234,6 +234,9 @@ BAD_ARGUMENTS = [
     (lambda: L.LayerNormalization(epsilon=-1e-3), "epsilon must be a finite number above 0, got -0.001"),
     (lambda: L.Reshape((-2, 5)), "target_shape must be .* got .-2, 5."),
     (lambda: L.Reshape((2.0, 5)), "target_shape must be"),
+    (lambda: dn.Input((-1,)), "shape must be the sizes of one sample, .* got .-1,."),
+    (lambda: dn.Input("a"), "shape must be the sizes"),
+    (lambda: dn.Input(None), "shape must be the sizes"),
     (lambda: L.Reshape("ab"), "target_shape must be"),
 ]
 

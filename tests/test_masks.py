@@ -187,3 +187,39 @@ def test_masks_of_several_tensors_are_kerass(nn, masked):
 def test_a_lost_mask_is_said(nn, masked):
     with pytest.warns(UserWarning, match="does not say supports_masking"):
         L.Flatten().on(nn.name)(masked[0])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: L.LSTM(2, return_sequences=True),
+        lambda: L.GRU(2, go_backwards=True),
+        lambda: L.Bidirectional(L.SimpleRNN(2)),
+        lambda: L.GlobalAveragePooling1D(),
+    ],
+)
+def test_nan_in_steps_that_do_not_count_is_in_no_output_and_no_gradient(nn, make):
+    counts = np.array([[1, 1, 0, 0], [1, 1, 1, 1]], bool)
+    x = np.random.default_rng(0).normal(size=(2, 4, 3)).astype("float32")
+    layer, found = make(), []
+    for padding in (0.0, np.nan):
+        given = nn.asarray(np.where(counts[..., None], x, np.float32(padding)))
+        layer(given, mask=counts)
+        with nn.GradientTape() as tape:
+            y = layer(given, mask=counts)
+            total = nn.sum(nn.square(y))
+        found.append(
+            [nn.to_numpy(g) for g in (y, *tape.gradient(total, layer.trainable_variables))]
+            if layer.weights
+            else [nn.to_numpy(y)]
+        )
+    for without, with_nan in zip(*found, strict=True):
+        np.testing.assert_array_equal(with_nan, without)
+
+
+def test_attention_leaves_nan_aside_that_does_not_count(nn):
+    counts = np.array([[1, 1, 0], [1, 1, 1]], bool)
+    x = np.random.default_rng(0).normal(size=(2, 3, 4)).astype("float32")
+    padded = np.where(counts[..., None], x, np.float32(np.nan))
+    expected, y = (nn.to_numpy(L.Attention()([x, value], mask=[None, counts])) for value in (x, padded))
+    np.testing.assert_array_equal(y, expected)

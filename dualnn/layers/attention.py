@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from dualnn.layers import masks
 from dualnn.layers.checks import fraction
 from dualnn.layers.dropout import Dropout
 from dualnn.layers.layer import Layer
@@ -86,9 +87,17 @@ class Attention(Layer):
             training: whether dropout drops.
         """
         nn = self.nn
+        if mask is not None and (not isinstance(mask, list | tuple) or len(mask) < 2):
+            raise ValueError(
+                f"layer {self.name!r}: expected a list of the masks of query and value, one of which may be "
+                f"None, got {type(mask).__name__}"
+            )
         query, value, key = inputs if len(inputs) > 2 else (*inputs, inputs[1])
         of_query, of_value = (None, None) if mask is None else (mask[0], mask[1])
-        attends = None if of_value is None else nn.expand_dims(of_value, axis=1)
+        attends = None
+        if of_value is not None:
+            attends = nn.expand_dims(of_value, axis=1)
+            value, key = (masks.zeroed(nn, one, of_value) for one in (value, key))
         if use_causal_mask:
             attends = both(nn, attends, causal_mask(nn, nn.shape(query)[1], nn.shape(key)[1], self.device))
         weights = masked_softmax(nn, self._scores(query, key), attends)
@@ -122,6 +131,16 @@ class Attention(Layer):
             raise ValueError(
                 f"layer {self.name!r}: expected a list [query, value] or [query, value, key] of tensors with "
                 f"three axes, got shapes {shapes}"
+            )
+        query, value, key = shapes if len(shapes) > 2 else (*shapes, shapes[1])
+        if None not in (query[2], key[2]) and query[2] != key[2]:
+            raise ValueError(
+                f"layer {self.name!r}: expected query and key of the same size on their last axis, got "
+                f"shapes {query} and {key}"
+            )
+        if None not in (value[1], key[1]) and value[1] != key[1]:
+            raise ValueError(
+                f"layer {self.name!r}: expected as many keys as values, got shapes {key} and {value}"
             )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
-from dualnn.protocol import Tensor
+from dualnn.protocol import Backend, Tensor
 
 _known: dict[int, tuple[weakref.ref[Any], Tensor]] = {}
 
@@ -33,6 +33,16 @@ def remember(x: Any, mask: Any) -> None:
             _known.pop(number, None)
 
         _known[number] = (weakref.ref(x, forget), mask)
+
+
+def zeroed(nn: Backend, x: Tensor, mask: Tensor) -> Tensor:
+    """Return a tensor (batch, steps, ...) with zeros in the steps that do not count.
+
+    What stands there may be NaN, which no factor of 0 takes out of a sum or of a gradient.
+    """
+    for _ in range(len(x.shape) - len(mask.shape)):
+        mask = nn.expand_dims(mask, axis=-1)
+    return nn.where(mask, x, nn.zeros_like(x))
 
 
 def mask_of(x: Any) -> Any:

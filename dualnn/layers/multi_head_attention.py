@@ -11,6 +11,7 @@ from dualnn.layers import context
 from dualnn.layers.attention import both, causal_mask, masked_softmax
 from dualnn.layers.checks import fraction, positive_int
 from dualnn.layers.dropout import Dropout
+from dualnn.layers.input_spec import InputSpec
 from dualnn.layers.layer import Layer
 from dualnn.protocol import Shape, Tensor
 
@@ -86,6 +87,8 @@ class MultiHeadAttention(Layer):
 
     def build(self, input_shape: Shape) -> None:
         """Make the last projection; all of them make their weights when they are called."""
+        InputSpec(ndim=3).check(self.name, input_shape)
+        self.input_spec = InputSpec(ndim=3)
         width = input_shape[-1] if self.output_width is None else self.output_width
         self.attention_output = _Projection(
             (self.num_heads, self.value_dim), (width,), "attention_output", self._options
@@ -139,6 +142,7 @@ class MultiHeadAttention(Layer):
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return (batch, queries, output_shape), for the query's shape."""
+        InputSpec(ndim=3).check(self.name, input_shape)
         return (*input_shape[:-1], input_shape[-1] if self.output_width is None else self.output_width)
 
     def _projected(self, query: Tensor, key: Tensor, value: Tensor) -> Sequence[Tensor]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+from dualnn.layers import masks
 from dualnn.layers.input_spec import InputSpec
 from dualnn.layers.layer import Layer
 from dualnn.protocol import Shape, Tensor
@@ -110,6 +111,12 @@ class Recurrent(Layer):
                 f"layer {self.name!r}: expected sequences of at least one step, got none (input shape "
                 f"{tuple(x.shape)})"
             )
+        if mask is not None and not _agree(tuple(mask.shape), tuple(x.shape)[:2]):
+            raise ValueError(
+                f"layer {self.name!r}: expected a mask of the shape (batch, steps) of the input "
+                f"{tuple(x.shape)}, got {tuple(mask.shape)}"
+            )
+        x = x if mask is None else masks.zeroed(nn, x, mask)
         states = self._first_states(x, initial_state)
         if self.go_backwards:
             x = nn.flip(x, axis=1)
@@ -142,8 +149,9 @@ class Recurrent(Layer):
             return [zeros[size] for size in self.state_sizes]
         states = list(given) if isinstance(given, list | tuple) else [given]
         states = [self._convert(state, self._require_place()) for state in states]
-        got = [tuple(state.shape)[1:] for state in states]
-        if got != [(size,) for size in self.state_sizes]:
+        expected = [(x.shape[0], size) for size in self.state_sizes]
+        got = [tuple(state.shape) for state in states]
+        if len(got) != len(expected) or not all(map(_agree, got, expected)):
             raise ValueError(
                 f"layer {self.name!r}: expected {len(self.state_sizes)} initial states of shapes "
                 f"{[('batch', size) for size in self.state_sizes]}, got {[tuple(s.shape) for s in states]}"
@@ -175,3 +183,10 @@ class Recurrent(Layer):
         if self.return_sequences:
             return nn.permute_dims(outputs, (1, 0, 2)), states
         return last[0] if carried else states[0], states
+
+
+def _agree(shape: Shape, expected: Shape) -> bool:
+    # in a graph for several shapes a size may be unknown
+    return len(shape) == len(expected) and all(
+        None in (m, n) or m == n for m, n in zip(shape, expected, strict=True)
+    )

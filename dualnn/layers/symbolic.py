@@ -138,6 +138,9 @@ def Input(  # noqa: N802 - the field's name
         dtype: the input's dtype, ``"int64"`` for labels or tokens; by default the model's.
         name: its name, for dictionaries of inputs and in errors.
 
+    Raises:
+        ValueError: sizes that are no whole numbers from 0 or None.
+
     >>> import dualnn as dn
     >>> inputs = dn.Input((4,))
     >>> hidden = dn.layers.Dense(8, activation="relu")(inputs)
@@ -145,7 +148,16 @@ def Input(  # noqa: N802 - the field's name
     >>> tuple(model([[1.0, 2.0, 3.0, 4.0]]).shape)
     (1, 8)
     """
-    shape = (shape,) if isinstance(shape, int) else tuple(shape)
+    sizes = shape if isinstance(shape, list | tuple) else (shape,)
+    known = [size for size in sizes if size is not None]
+    if shape is None or not all(
+        hasattr(n, "__index__") and not isinstance(n, bool) and n >= 0 for n in known
+    ):
+        raise ValueError(
+            f"shape must be the sizes of one sample without the batch's, whole numbers or None where a size "
+            f"varies, got {shape!r}"
+        )
+    shape = tuple(None if size is None else int(size) for size in sizes)
     return SymbolicTensor(None, shape=(None, *shape), dtype=dtype, name=name)
 
 
