@@ -62,8 +62,14 @@ def _as_tensors(y_true: Any, y_pred: Any) -> tuple[Backend, Tensor, Tensor]:
     native = [x for x in (y_true, y_pred) if backends.owner(x) is not None]
     nn = backends.namespace(*native) if native else backends.backend()
     device = nn.device(native[0]) if native else None
-    y_true, y_pred = (x if nn.is_tensor(x) else nn.asarray(x, device=device) for x in (y_true, y_pred))
-    return nn, y_true, y_pred
+
+    def tensor(x: Any) -> Tensor:
+        if nn.is_tensor(x):
+            return x
+        # beside a tensor a list keeps all its digits, as its dtype will be that of the tensor
+        return nn.asarray(np.asarray(x) if native else x, device=device)
+
+    return nn, tensor(y_true), tensor(y_pred)
 
 
 def same_shape(y_true: Any, y_pred: Any) -> tuple[Backend, Tensor, Tensor]:
