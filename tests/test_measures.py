@@ -111,9 +111,6 @@ def test_a_loss_needs_a_number(backend):
         dense(backend, loss=dn.losses.MeanSquaredError(reduction="none")).evaluate(X, Y)
     with pytest.raises(ValueError, match="the function returns one number for the whole batch"):
         dense(backend, loss=lambda t, p: dn.namespace(p).sum(t - p)).evaluate(X, Y, sample_weight=W)
-    for weights in (["acc"], "acc", {"a": "mae"}):
-        with pytest.raises(ValueError, match=r"loss_weights: expected a number.*metrics=\[\.\.\.\]"):
-            dn.Sequential([L.Dense(1)]).compile("adam", "mse", weights)
 
 
 # ------------------------------------------------------------------ several outputs

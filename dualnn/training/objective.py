@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import numbers
 import operator
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -54,14 +53,8 @@ class Goals:
     weighted_metrics: Any = None
 
     def __post_init__(self) -> None:
-        """Raise ValueError for a name that is not known, and for weights that are no numbers."""
+        """Raise ValueError for a name that is not known."""
         self.check(str)
-        for weight in _leaves(self.loss_weights, object):
-            if not isinstance(weight, numbers.Real):
-                raise ValueError(
-                    f"loss_weights: expected a number for each loss, got {weight!r}; metrics are given by "
-                    f"name, compile(optimizer, loss, metrics=[...])"
-                )
 
     def check(self, kind: type = object) -> None:
         """Raise an error for what is no loss or metric, of those that were given as objects of a kind."""
