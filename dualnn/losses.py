@@ -88,15 +88,30 @@ def same_shape(y_true: Any, y_pred: Any) -> tuple[Backend, Tensor, Tensor]:
         raise ValueError(
             f"expected y_true and y_pred of one shape, got {true_shape} and {pred_shape}{advice}"
         )
-    if len(true_shape) < len(pred_shape) == 2:
-        y_true = nn.expand_dims(y_true, axis=-1)
-    elif len(pred_shape) < len(true_shape) == 2:
-        y_pred = nn.expand_dims(y_pred, axis=-1)
-    elif len(true_shape) < len(pred_shape):
-        y_pred = nn.squeeze(y_pred, -1)
-    elif len(pred_shape) < len(true_shape):
-        y_true = nn.squeeze(y_true, -1)
+    y_true, y_pred = _of_one_rank(nn, y_true, y_pred)
     return nn, _cast(nn, y_true, y_pred.dtype), y_pred
+
+
+def aligned(nn: Backend, y_true: Tensor, y_pred: Tensor) -> tuple[Tensor, Tensor]:
+    """Return targets and outputs for a function of somebody's own: (n,) beside (n, 1) as (n, 1) both.
+
+    As in Keras an axis of size 1 at the end, that one of them has alone, is added to one of the shape (n,)
+    and else removed. Integers may have another shape, that of classes.
+
+    Raises:
+        ValueError: other shapes that would broadcast against each other.
+    """
+    true_shape, pred_shape = tuple(y_true.shape), tuple(y_pred.shape)
+    if true_shape == pred_shape:
+        return y_true, y_pred
+    if _hold_the_same(true_shape, pred_shape):
+        return _of_one_rank(nn, y_true, y_pred) if pred_shape else (y_true, y_pred)
+    if nn.isdtype(y_true.dtype, "real floating") and _broadcast(true_shape, pred_shape):
+        raise ValueError(
+            f"expected y_true and y_pred of one shape, got {true_shape} and {pred_shape}, which would "
+            f"broadcast against each other; repeat or reshape y, and give classes as integers"
+        )
+    return y_true, y_pred
 
 
 def class_indices(y_true: Any, y_pred: Any) -> tuple[Backend, Tensor, Tensor]:
@@ -147,6 +162,26 @@ def aligned_weight(nn: Backend, sample_weight: Any, values: Tensor) -> Tensor:
 
 def _cast(nn: Backend, x: Tensor, dtype: Any) -> Tensor:
     return x if x.dtype == dtype else nn.astype(x, dtype)
+
+
+def _of_one_rank(nn: Backend, y_true: Tensor, y_pred: Tensor) -> tuple[Tensor, Tensor]:
+    true_rank, pred_rank = len(y_true.shape), len(y_pred.shape)
+    if true_rank < pred_rank == 2:
+        y_true = nn.expand_dims(y_true, axis=-1)
+    elif pred_rank < true_rank == 2:
+        y_pred = nn.expand_dims(y_pred, axis=-1)
+    elif true_rank < pred_rank:
+        y_pred = nn.squeeze(y_pred, -1)
+    elif pred_rank < true_rank:
+        y_true = nn.squeeze(y_true, -1)
+    return y_true, y_pred
+
+
+def _broadcast(a: tuple[Any, ...], b: tuple[Any, ...]) -> bool:
+    """Whether two shapes of at least one axis differ and fit each other all the same, as far as is known."""
+    sizes = list(zip(reversed(a), reversed(b), strict=False))
+    fits = all(m == n or 1 in (m, n) for m, n in sizes if isinstance(m, int) and isinstance(n, int))
+    return bool(sizes) and fits and (len(a) != len(b) or not _agree(a, b))
 
 
 def _agree(a: tuple[Any, ...], b: tuple[Any, ...]) -> bool:
@@ -485,7 +520,7 @@ class Loss(Configured):
             TypeError: tensors of two frameworks.
         """
         nn, y_true, y_pred = operands(y_true, y_pred)
-        values = self.call(self._targets(nn, y_true, y_pred), y_pred)
+        values = self.call(*self._arguments(nn, y_true, y_pred))
         shape = nn.shape(values) if len(values.shape) else nn.shape(y_pred)[:1]
         weight = None if sample_weight is None else aligned_weight(nn, sample_weight, values)
         present = None if mask is None else aligned_weight(nn, mask, values)
@@ -515,8 +550,9 @@ class Loss(Configured):
             y_pred_shape: the shape of the model's output, with None for the batch's size.
         """
 
-    def _targets(self, nn: Backend, y_true: Tensor, y_pred: Tensor) -> Tensor:
-        return _cast(nn, y_true, y_pred.dtype)
+    def _arguments(self, nn: Backend, y_true: Tensor, y_pred: Tensor) -> tuple[Tensor, Tensor]:
+        y_true, y_pred = aligned(nn, y_true, y_pred)
+        return _cast(nn, y_true, y_pred.dtype), y_pred
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}>"
@@ -809,8 +845,8 @@ class SparseCategoricalCrossentropy(LossFunctionWrapper):
             expected = f"expected a class from 0 to {classes - 1}, as the model has {classes} outputs{advice}"
             _require_all(self.name, y_true, (y_true >= 0) & (y_true < classes), expected)
 
-    def _targets(self, nn: Backend, y_true: Tensor, y_pred: Tensor) -> Tensor:
-        return y_true  # a dtype of few bits would not hold every class
+    def _arguments(self, nn: Backend, y_true: Tensor, y_pred: Tensor) -> tuple[Tensor, Tensor]:
+        return y_true, y_pred  # a dtype of few bits would not hold every class
 
 
 class KLDivergence(_SameShapeLoss):

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dualnn import backends, losses
-from dualnn.losses import StaticShape, aligned_weight, class_indices, operands, same_shape
+from dualnn.losses import StaticShape, aligned, aligned_weight, class_indices, operands, same_shape
 from dualnn.names import lookup
 from dualnn.protocol import Backend, Tensor
 from dualnn.saving.configs import Configured
@@ -93,6 +93,7 @@ class Metric(Configured):
             TypeError: tensors of two frameworks.
         """
         nn, y_true, y_pred = operands(y_true, y_pred)
+        y_true, y_pred = self._aligned(nn, y_true, y_pred)
         self._state = self.update(nn, self._native_state(nn, y_pred), y_true, y_pred, sample_weight)
 
     def result(self) -> Any:
@@ -110,6 +111,11 @@ class Metric(Configured):
         """Do `update_state`, and return the `result`."""
         self.update_state(*args, **kwargs)
         return self.result()
+
+    def _aligned(self, nn: Backend, y_true: Tensor, y_pred: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what `update` is given: somebody's own one need not know that shapes broadcast."""
+        is_ours = type(self).update.__module__ == __name__
+        return (y_true, y_pred) if is_ours else aligned(nn, y_true, y_pred)
 
     def _native_state(self, nn: Backend, like: Tensor) -> State:
         if self._state is not None:

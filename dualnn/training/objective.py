@@ -184,7 +184,8 @@ class Objective:
             weight, mask = weights[index] if weighted else None, values.masks[index]
             if mask is not None:
                 weight = _times(nn, weight, nn.astype(mask, nn.float64))
-            new.append(metric.update(nn, old, targets[index], outputs[index], weight))
+            arguments = metric._aligned(nn, targets[index], outputs[index])
+            new.append(metric.update(nn, old, *arguments, weight))
         return new
 
     def results(self, nn: Backend, state: list[MetricState]) -> dict[str, float]:
