@@ -49,7 +49,8 @@ class Checkpoint(Layer):
 
         def pure(values: list[Tensor], x: Any) -> tuple[Any, list[Tensor]]:
             # it is done again when the gradient is taken, long after the call around has ended
-            with context.entered(around), tree.bound(slots, values) as now:
+            # nor can a note leave it
+            with context.entered(around), context.noting(None), tree.bound(slots, values) as now:
                 y = self.layer(x, training=True)
                 return y, [value for slot, value in zip(slots, now(), strict=True) if not slot.trainable]
 

@@ -45,8 +45,13 @@ class Call:
         return self._paths.get(id(layer))
 
 
+Notes = list[tuple["Layer", Tensor]]
+"""What layers note of ids that they have no row for, which leaves a compiled step."""
+
+
 class _Current(threading.local):
     call: Call | None = None
+    notes: Notes | bool | None = True
     observer: Observer | None = None
     compute: str | None = None
 
@@ -90,6 +95,24 @@ def observed(observer: Observer) -> Iterator[None]:
         yield
     finally:
         _current.observer = previous
+
+
+def notes() -> Notes | bool | None:
+    """Return the list for notes of layers.
+
+    Or True where they look on the host, None where neither will do, False where the framework decides.
+    """
+    return _current.notes
+
+
+@contextmanager
+def noting(notes: Notes | bool | None) -> Iterator[None]:
+    """Have layers note in this list what they cannot say while the block is traced; else as `notes` says."""
+    previous, _current.notes = _current.notes, notes
+    try:
+        yield
+    finally:
+        _current.notes = previous
 
 
 def compute_place(place: Place) -> Place | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from dualnn.layers import ids
 from dualnn.layers.checks import positive_int
 from dualnn.layers.layer import Layer
 from dualnn.protocol import Shape, Tensor
@@ -20,7 +21,14 @@ class Embedding(Layer):
         mask_zero: whether 0 stands for a step that is not there: layers behind leave it out.
         name: the layer's name.
 
-    Input of integers of shape (batch, ...), output of shape (batch, ..., output_dim).
+    Input of integers of shape (batch, ...), output of shape (batch, ..., output_dim). Floating-point numbers
+    are cut off to integers. Any other number is an error that names the layer and the number, in every
+    engine: `fit` raises it when the steps of a call are done, with the model as it was before the step of
+    that number. Inside of a function that you compile yourself, of a cell in a loop, and of a `Checkpoint`
+    nothing can be raised: there the vector is NaN.
+
+    Raises:
+        ValueError: a number that is not in 0 to ``input_dim - 1``.
 
     >>> import dualnn as dn
     >>> tuple(dn.layers.Embedding(100, 8)([[3, 14, 15]]).shape)
@@ -56,10 +64,8 @@ class Embedding(Layer):
 
     def call(self, x: Tensor) -> Tensor:
         """Map integers (batch, ...) to vectors (batch, ..., output_dim)."""
-        nn = self.nn
-        indices = nn.reshape(nn.astype(x, nn.int64), (-1,))
-        vectors = nn.take(self.embeddings, indices, axis=0)
-        return nn.reshape(vectors, (*nn.shape(x), self.output_dim))
+        vectors = ids.looked_up(self, x, self.embeddings)
+        return self.nn.reshape(vectors, (*self.nn.shape(x), self.output_dim))
 
     def compute_mask(self, x: Tensor, mask: Any = None) -> Tensor:
         """Return the mask: True where the integer is not 0."""

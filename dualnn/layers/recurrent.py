@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from dualnn.layers import masks
+from dualnn.layers import context, masks
 from dualnn.layers.input_spec import InputSpec
 from dualnn.layers.layer import Layer
 from dualnn.protocol import Shape, Tensor
@@ -179,7 +179,10 @@ class Recurrent(Layer):
 
         # What is left to the backend is how to run the steps, never what they compute.
         carry = states, [none_before] if carried else []
-        (states, last), outputs = nn.scan(one, carry, (given, counts), unroll=True if self.unroll else None)
+        with context.noting(None):  # from inside of a loop no note leaves
+            (states, last), outputs = nn.scan(
+                one, carry, (given, counts), unroll=True if self.unroll else None
+            )
         if self.return_sequences:
             return nn.permute_dims(outputs, (1, 0, 2)), states
         return last[0] if carried else states[0], states

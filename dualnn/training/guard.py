@@ -11,14 +11,17 @@ from dualnn.fast_paths import fast_path
 from dualnn.layers import context, tree
 from dualnn.names import unknown
 from dualnn.protocol import Backend, Tensor
+from dualnn.training import ids
 from dualnn.training.data import Batch, leaves
 
 if TYPE_CHECKING:
+    from dualnn.layers.embedding import Embedding
     from dualnn.training.trainer import Trainer
 
 Guard = dict[str, Tensor]
 """``step``: the number of the next step of the epoch; ``failed``: that of the first bad one, or -1; ``bad``:
-how many were bad. Empty if nobody looks."""
+how many were bad. ``ids``: see `dualnn.training.ids`; ``fitting``: the number of the first step with an id
+that has no row, if there is one. Empty if nobody looks."""
 
 CHOICES = ("ignore", "raise", "skip")
 
@@ -55,11 +58,13 @@ def check_choice(choice: str | None, has_checkpoint: bool) -> str:
     return choice
 
 
-def initial(choice: str, step: int = 0) -> dict[str, Any]:
-    """Return the state of the guard at a step of an epoch."""
-    if choice == "ignore":
-        return {}
-    return {name: np.asarray(value, np.int64) for name, value in (("step", step), ("failed", -1), ("bad", 0))}
+def initial(choice: str, lookups: list[Embedding], step: int = 0) -> dict[str, Any]:
+    """Return the state of the guard at a step of an epoch, of a model with these layers that look up ids."""
+    counts = {} if choice == "ignore" else {"step": step, "failed": -1, "bad": 0}
+    if lookups:
+        counts["fitting"] = step
+    vectors = {"ids": ids.initial(lookups)} if lookups else {}
+    return {name: np.asarray(value, np.int64) for name, value in counts.items()} | vectors
 
 
 def is_finite(nn: Backend, *trees: Any) -> Tensor:
@@ -78,7 +83,7 @@ def after(nn: Backend, choice: str, guard: Guard, finite: Tensor) -> tuple[Tenso
     is_first = nn.logical_and(nn.logical_not(finite), none_before)
     failed = nn.where(is_first, guard["step"], guard["failed"])
     bad = guard["bad"] + nn.astype(nn.logical_not(finite), guard["bad"].dtype)
-    return counts, {"step": guard["step"] + 1, "failed": failed, "bad": bad}
+    return counts, {**guard, "step": guard["step"] + 1, "failed": failed, "bad": bad}
 
 
 def origin(trainer: Trainer, batch: Batch) -> str:

@@ -7,14 +7,16 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from dualnn.layers import tree
+from dualnn.layers import context, tree
 from dualnn.protocol import Backend, Engine
+from dualnn.training import ids
 from dualnn.training.compiled import CompiledSteps
 from dualnn.training.data import map_tree
 from dualnn.training.engines import Wish, chosen, work_of
 from dualnn.training.precision import Precision
 
 if TYPE_CHECKING:
+    from dualnn.layers.embedding import Embedding
     from dualnn.layers.layer import Layer
     from dualnn.models.model import Model
 
@@ -74,8 +76,32 @@ def predictor(model: Model, engine: Engine, in_parts: bool, precision: Precision
         with nn.inference_mode():
             return outputs(x)
 
+    lookups = ids.layers_of(model)
+    if lookups:
+        outputs = _with_ids(nn, outputs, lookups)
     predict = eagerly if engine.name == "eager" else nn.compile(outputs, jit=engine.jit)
+    if lookups:
+        predict = _checked(nn, predict, lookups)
     return _in_parts(nn, predict, engine.samples) if in_parts and engine.samples else predict
+
+
+def _with_ids(nn: Backend, outputs: Predict, lookups: list[Embedding]) -> Predict:
+    def outputs_and_ids(x: Any) -> Any:
+        notes: ids.Notes = []
+        with context.noting(notes):
+            y = outputs(x)
+        return y, ids.after(nn, lookups, notes)
+
+    return outputs_and_ids
+
+
+def _checked(nn: Backend, predict: Predict, lookups: list[Embedding]) -> Predict:
+    def checked(x: Any) -> Any:
+        y, wrong = predict(x)
+        ids.check(nn, lookups, wrong)
+        return y
+
+    return checked
 
 
 def samples_are_independent(model: Model) -> bool:

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import optree
 
-from dualnn.layers import tree
+from dualnn.layers import context, tree
 from dualnn.optimizers import Optimizer
 from dualnn.protocol import Backend, Tensor
 from dualnn.training import guard as guards
+from dualnn.training import ids
 from dualnn.training.data import Batch, take_rows
 from dualnn.training.objective import MetricState, Objective
 from dualnn.training.precision import LossScale, Precision, next_loss_scale, unscaled
@@ -68,37 +69,47 @@ def train_step(
     other = [slot for slot in slots if not slot.trainable]
     names = sorted(optimizer.scalars_of(0))
     penalties = model.penalties()
+    lookups = ids.layers_of(model)
 
     def step(state: State, batch: Batch, scalars: Scalars) -> State:
         batch = Batch(*batch)
 
         def forward(weights: list[Tensor]) -> tuple[Tensor, Any]:
+            notes: ids.Notes = []
             with precision.bound(trainable, weights), precision.bound(other, state["other"]) as new:
-                y_pred = precision.output(nn, model(batch.x, training=True), model.dtype)
+                with context.noting(notes):
+                    y_pred = precision.output(nn, model(batch.x, training=True), model.dtype)
                 others = new()
+            wrong = ids.after(nn, lookups, notes, guard["ids"]) if lookups else None
             loss, values = objective.loss(batch.y, y_pred, batch.weight)
             with tree.bound(trainable, weights), tree.bound(other, state["other"]):
                 penalty = _penalty(model, penalties, loss.dtype)
             loss = loss if penalty is None else loss + penalty
             scaled = loss * nn.astype(scale["scale"], loss.dtype) if scale else loss
-            return scaled, (loss, penalty, y_pred, values, others)
+            return scaled, (loss, penalty, y_pred, values, others, wrong)
 
         scale, guard = state["loss_scale"], state["guard"]
-        (_, (loss, penalty, y_pred, values, others)), gradients = nn.value_and_grad(forward, has_aux=True)(
-            state["trainable"]
-        )
+        (_, aux), gradients = nn.value_and_grad(forward, has_aux=True)(state["trainable"])
+        loss, penalty, y_pred, values, others, wrong = aux
         now = {name: scalars[i] for i, name in enumerate(names)}
         metrics = objective.update(nn, state["metrics"], batch, y_pred, values, penalty)
         counts = None  # whether the step does
-        if guard:
+        if on_nonfinite != "ignore":
             # in float16 a gradient may overflow: that is what the scale is for
             is_finite = guards.is_finite(nn, loss) if scale else guards.is_finite(nn, loss, gradients)
             counts, guard = guards.after(nn, on_nonfinite, guard, is_finite)
+        if wrong is not None:
+            fits = ids.have_rows(nn, wrong)
+            guard = {**guard, "ids": wrong, "fitting": guard["fitting"] + nn.astype(fits, nn.int64)}
+            counts = fits if counts is None else nn.logical_and(counts, fits)
+        if counts is not None:
             metrics = _where(nn, counts, metrics, state["metrics"])
         if scale:
             gradients = unscaled(nn, gradients, scale)
             finite = guards.is_finite(nn, gradients)
             scale = next_loss_scale(nn, scale, finite)
+            if wrong is not None:
+                scale = _where(nn, fits, scale, state["loss_scale"])
             counts = finite if counts is None else nn.logical_and(counts, finite)
         if counts is not None:
             others = _where(nn, counts, others, state["other"])
@@ -118,19 +129,28 @@ def train_step(
 
 
 def test_step(model: Model, objective: Objective, precision: Precision) -> TestStep:
-    """Return the function that measures one batch."""
+    """Return the function that measures one batch.
+
+    Of a model that looks up ids the last part of its state is ``{"ids": ...}``, see `dualnn.training.ids`.
+    """
     nn = model.nn
     slots = tree.slots(model)
     penalties = model.penalties()
+    lookups = ids.layers_of(model)
 
     def step(variables: list[Tensor], state: list[MetricState], batch: Batch) -> list[MetricState]:
         batch = Batch(*batch)
-        with precision.bound(slots, variables):
+        notes: ids.Notes = []
+        with precision.bound(slots, variables), context.noting(notes):
             y_pred = precision.output(nn, model(batch.x, training=False), model.dtype)
         with tree.bound(slots, variables):
             loss, values = objective.loss(batch.y, y_pred, batch.weight)
             penalty = _penalty(model, penalties, loss.dtype)
-        return objective.update(nn, state, batch, y_pred, values, penalty)
+        if not lookups:
+            return objective.update(nn, state, batch, y_pred, values, penalty)
+        *state, before = state
+        wrong = ids.after(nn, lookups, notes, before["ids"])
+        return [*objective.update(nn, state, batch, y_pred, values, penalty), {"ids": wrong}]
 
     return step
 

@@ -22,7 +22,7 @@ from dualnn.optimizers import Optimizer
 from dualnn.place import Place
 from dualnn.protocol import Engine, Tensor
 from dualnn.seeds import Seed
-from dualnn.training import guard
+from dualnn.training import guard, ids
 from dualnn.training import step as steps
 from dualnn.training.ahead import Ahead
 from dualnn.training.callback_list import TEST_BATCH, TRAIN_BATCH, CallbackList
@@ -247,7 +247,7 @@ class Trainer:
         every = None if run.checkpoints is None else run.checkpoints.every_steps
         metrics = outset.metrics if run.metrics is None else self._on_device(run.metrics)
         state = self._state or self._read_state(metrics, run)
-        guarding = self._on_device([guard.initial(run.on_nonfinite, run.done)])[0]
+        guarding = self._on_device([guard.initial(run.on_nonfinite, ids.layers_of(model), run.done)])[0]
         state = {**state, "metrics": metrics, "guard": guarding}
         number = run.done
         for count, batch, call in self._calls(run, outset, every):
@@ -258,7 +258,8 @@ class Trainer:
                 state = self._state = call(state)
                 self.optimizer.iterations += count
             first, number = number, number + count
-            self._check_finite(state, run, batch, order)
+            self._check_ids(state, number, f"epoch {run.epoch + 1}, ")
+            self._check_finite(state, run, batch, order, number)
             run.bar.step(count)
             if run.each_batch:
                 self._write_back()
@@ -337,13 +338,25 @@ class Trainer:
         run.interrupt.raise_if_asked()
         return {**self._read_state(state["metrics"], run), "guard": state["guard"]}
 
-    def _check_finite(self, state: steps.State, run: _Run, batch: Batch | None, order: Any) -> None:
+    def _check_ids(self, state: steps.State, number: int, where: str) -> None:
+        """Raise an error if a layer has met an id without a row, with the state from before that step."""
+        if "ids" in state["guard"]:
+            fitting = int(self.model.nn.to_numpy(state["guard"]["fitting"]))
+            if fitting < number:
+                self.optimizer.iterations -= number - fitting
+                lookups = ids.layers_of(self.model)
+                ids.check(self.model.nn, lookups, state["guard"]["ids"], f"{where}step {fitting + 1}: ")
+
+    def _check_finite(
+        self, state: steps.State, run: _Run, batch: Batch | None, order: Any, number: int
+    ) -> None:
         """Raise an error if a step has failed and none is to be left out."""
         if run.on_nonfinite != "raise":
             return
         failed = int(self.model.nn.to_numpy(state["guard"]["failed"]))
         if failed < 0:
             return
+        self.optimizer.iterations -= number - failed
         self._write_back()
         indices = None
         if isinstance(run.data, ArrayData):
@@ -357,7 +370,7 @@ class Trainer:
 
     def _skipped(self, state: steps.State, run: _Run) -> int:
         """Return how many steps of the epoch were left out, and warn of them."""
-        if not state["guard"]:
+        if run.on_nonfinite == "ignore":
             return 0
         bad, first = (int(self.model.nn.to_numpy(state["guard"][name])) for name in ("bad", "failed"))
         if bad:
@@ -377,9 +390,12 @@ class Trainer:
         native = Batch(*(native_tree(part, self.model.place) for part in batch))
         engine, _ = self._engine(1, None, "")
         scalars = StepScalars(self.optimizer, self.model.place).of(self.optimizer.iterations, 1)[0]
-        state = self._train_step(engine)(self._read_state(self._initial_metrics()), native, scalars)
+        state = self._read_state(self._initial_metrics())
+        state["guard"] = self._on_device([guard.initial("ignore", ids.layers_of(self.model))])[0]
+        state = self._train_step(engine)(state, native, scalars)
         self.optimizer.iterations += 1
         self._write_state(state)
+        self._check_ids(state, 1, "")
         return self.objective.results(self.model.nn, state["metrics"])
 
     # ------------------------------------------------------------------ evaluate and predict
@@ -393,7 +409,11 @@ class Trainer:
         model.stop_evaluating = False
         callback("on_test_begin")
         variables = [nn.value(variable) for variable in model.variables]
+        lookups = ids.layers_of(model)
         metrics = self._initial_metrics()
+        size = len(metrics)
+        if lookups:
+            metrics += self._on_device([{"ids": ids.initial(lookups)}])
         with ProgressBar(shown, None, model.name) as bar:
             bar.begin(data.steps)
             for number, (count, run) in enumerate(self._test_runs(data, variables, engine, each)):
@@ -402,10 +422,12 @@ class Trainer:
                 metrics = run(metrics)
                 bar.step(count)
                 if each:
-                    callback("on_test_batch_end", number, self.objective.results(nn, metrics))
+                    callback("on_test_batch_end", number, self.objective.results(nn, metrics[:size]))
                 if model.stop_evaluating:
                     break
-        logs = self.objective.results(nn, metrics)
+        if lookups:
+            ids.check(nn, lookups, metrics[-1]["ids"])
+        logs = self.objective.results(nn, metrics[:size])
         callback("on_test_end", logs)
         return logs
 
