@@ -74,12 +74,11 @@ def predictor(model: Model, engine: Engine, in_parts: bool, precision: Precision
 
     def eagerly(x: Any) -> Any:
         with nn.inference_mode():
-            return outputs(x)
+            return computed(x)
 
     lookups = ids.layers_of(model)
-    if lookups:
-        outputs = _with_ids(nn, outputs, lookups)
-    predict = eagerly if engine.name == "eager" else nn.compile(outputs, jit=engine.jit)
+    computed: Predict = _with_ids(nn, outputs, lookups) if lookups else outputs
+    predict: Predict = eagerly if engine.name == "eager" else nn.compile(computed, jit=engine.jit)
     if lookups:
         predict = _checked(nn, predict, lookups)
     return _in_parts(nn, predict, engine.samples) if in_parts and engine.samples else predict
