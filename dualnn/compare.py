@@ -12,7 +12,7 @@ import numpy.typing as npt
 from dualnn.layers import tree
 from dualnn.layers.layer import without_batch
 from dualnn.trace import Entry, numbered, trace
-from dualnn.training.data import as_arrays
+from dualnn.training.arrays import as_arrays
 from dualnn.training.objective import Goals, Objective
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from dualnn.lockstep import COPIES, SAFETY, SECOND_LOOK, of_long_sums
 from dualnn.names import unknown
 from dualnn.protocol import Exporter, Tensor
 from dualnn.trace import Disturbance, Trace, trace
-from dualnn.training.data import leaves, map_tree
+from dualnn.training.arrays import leaves, map_tree
 from dualnn.training.progress import ProgressBar, verbosity
 
 if TYPE_CHECKING:

@@ -39,7 +39,8 @@ from dualnn.layers.layer import Layer
 from dualnn.place import Place
 from dualnn.seeds import Seed
 from dualnn.trace import Array, Disturbance, numbered, trace
-from dualnn.training.data import Batch, as_arrays, leaves, map_batch, map_tree
+from dualnn.training.arrays import as_arrays, leaves, map_tree
+from dualnn.training.batch import Batch, map_batch
 from dualnn.training.objective import Goals, Objective
 
 COPIES = 4

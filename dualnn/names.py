@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -24,6 +24,17 @@ def lookup(kind: str, name: str, known: Mapping[str, T]) -> T:
     if name in known:
         return known[name]
     raise ValueError(unknown(kind, name, known))
+
+
+def called(function: Any) -> str:
+    """Return what a message calls a function: by its name, unless it is one of dualnn's own.
+
+    >>> called(divmod), called(lookup)
+    ('divmod', 'a step of the model')
+    """
+    if getattr(function, "__module__", "").partition(".")[0] == __name__.partition(".")[0]:
+        return "a step of the model"
+    return str(getattr(function, "__qualname__", repr(function)))
 
 
 def unknown(kind: str, name: object, known: Iterable[str]) -> str:

@@ -51,19 +51,21 @@ class Place:
         """The floating-point dtype itself, which is an object of the backend's framework."""
         return self.nn.dtype(self.dtype)
 
-    def tensor(self, x: Any, owner: str) -> Tensor:
+    def tensor(self, x: Any, owner: str, copy: bool | None = None) -> Tensor:
         """Return `x` as a tensor of this place; floating-point numbers take the place's dtype.
 
         Args:
             x: a native tensor, a NumPy array, a number, or a list of numbers.
             owner: what asks for it, for the error's text.
+            copy: True if the tensor must not be over the memory of what is no tensor; None if it may be.
 
         Raises:
             TypeError: a tensor of another framework, or not numbers.
         """
         nn = self.nn
         if type(x) is np.ndarray:
-            return nn.asarray(x, dtype=self.dtype if x.dtype.kind == "f" else None, device=self.device)
+            dtype = self.dtype if x.dtype.kind == "f" else None
+            return nn.asarray(x, dtype=dtype, device=self.device, copy=copy)
         if not nn.is_tensor(x):
             other = backends.owner(x)
             if other is not None:
@@ -73,7 +75,7 @@ class Place:
                 )
             x = np.asarray(x)
             dtype = self.dtype if x.dtype.kind == "f" else None
-            return nn.asarray(x, dtype=dtype, device=self.device)
+            return nn.asarray(x, dtype=dtype, device=self.device, copy=copy)
         dtype = self.native_dtype
         if x.dtype != dtype and nn.isdtype(x.dtype, "real floating"):
             return nn.astype(x, dtype)

@@ -14,7 +14,8 @@ import optree
 
 from dualnn.layers import context, masks, tree
 from dualnn.protocol import Backend, Tensor
-from dualnn.training.data import leaves, map_tree, native_tree
+from dualnn.training.arrays import leaves, map_tree
+from dualnn.training.data import native_tree
 
 if TYPE_CHECKING:
     from dualnn.layers.layer import Layer

@@ -10,6 +10,7 @@ import optree
 import tensorflow as tf
 from tensorflow.python.eager.record import could_possibly_record
 
+from dualnn.names import called
 from dualnn_tf.variables import Variable, assign, is_variable, value
 
 
@@ -136,7 +137,7 @@ def _prepared(fun, otherwise, jit):
         result = otherwise(*args, **kwargs)
         failed = True
         call.runs_as = otherwise.runs_as if jit else "eager"
-        name = getattr(otherwise, "__qualname__", repr(otherwise))
+        name = called(otherwise)
         what, then = (" to machine code", "its graph runs") if jit else ("", "it runs as it is")
         logging.getLogger("dualnn").warning("%s cannot be compiled%s, so %s: %s", name, what, then, reason)
         return result
@@ -158,6 +159,12 @@ def _signature(leaf):
 def _kind(leaf):
     # what is no tensor and no variable is a constant of what is traced
     return _native_class(type(leaf)) or (type(leaf), leaf)
+
+
+def _kind_and_axes(leaf):
+    # TensorFlow makes one graph of two numbers of axes, in which a tensor has no shape at all
+    kind = _kind(leaf)
+    return (kind, leaf.shape.rank) if kind is tf.Tensor else kind
 
 
 @functools.cache  # it takes TensorFlow a microsecond to say that something is no tensor
@@ -196,7 +203,7 @@ class _Programs:
         return function.tree(program._call_flat(tensors, program.captured_inputs), inputs)
 
     def _function(self, leaves, structure):
-        key = structure, *map(_kind, leaves)
+        key = structure, *map(_kind_and_axes, leaves)
         if key not in self._functions:
             self._functions[key] = _Function(self._fun, leaves, structure, self._jit)
         return self._functions[key]

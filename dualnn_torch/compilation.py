@@ -11,6 +11,7 @@ import optree
 import torch
 
 from dualnn.fast_paths import generic
+from dualnn.names import called
 from dualnn_torch import graphs
 from dualnn_torch.creation_functions import asarray
 from dualnn_torch.gradient_tape import is_recording
@@ -166,7 +167,7 @@ class _Programs:
 
     def refuse(self, reason):
         """Note that the function cannot be prepared as it was to be, and warn of it."""
-        name = getattr(self.fun, "__qualname__", repr(self.fun))
+        name = called(self.fun)
         jit = self.runs_as == "jit"
         what, then = (" to machine code", "its graph runs") if jit else ("", "it runs as it is")
         logging.getLogger("dualnn").warning("%s cannot be compiled%s, so %s: %s", name, what, then, reason)

@@ -57,7 +57,8 @@ def asarray(obj, /, *, dtype=None, device=None, copy=None):
         return torch.tensor(obj, dtype=dtype, device=native_device(device))
     else:
         source, device = _host_tensor(obj, native_dtype(dtype)), native_device(device)
-        if copy is None and device == CPU:  # it is what was asked for already
+        is_new = isinstance(obj, np.ndarray) and not _shares_memory(source, obj)
+        if device == CPU and (copy is None or (copy and is_new)):  # it is what was asked for already
             return source
     result = source.to(device, native_dtype(dtype), copy=copy is True)
     if copy is False and not _shares_memory(result, obj):

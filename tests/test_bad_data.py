@@ -168,8 +168,14 @@ def test_a_generator_that_raises(backend):
 
 def test_a_generator_that_ends_early(backend):
     x, y = data()
-    with pytest.raises(ValueError, match="expected 5 batches an epoch, the data ended after 2"):
-        dense(backend).fit(batches_of([(x[:8], y[:8])] * 2), steps_per_epoch=5, seed=1)
+    model = dense(backend)
+    with pytest.warns(UserWarning, match="the data ended after 2 of 5 steps"):
+        history = model.fit(iter([(x[:8], y[:8])] * 7), steps_per_epoch=5, epochs=2, seed=1)
+    assert history.epoch == [0, 1]
+    assert model.optimizer.iterations == 7
+    with pytest.warns(UserWarning, match="training ends after epoch 2 of 4"):
+        history = model.fit(iter([(x[:8], y[:8])] * 4), steps_per_epoch=2, epochs=4)
+    assert history.epoch == [0, 1]
 
 
 def test_a_generator_that_stalls(backend, monkeypatch, caplog):

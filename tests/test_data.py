@@ -82,19 +82,23 @@ def tensorflow_dataset():
     return tf.data.Dataset.from_tensor_slices((X, Y)).batch(16)
 
 
-class Sequence:
-    def __len__(self):
-        return 3
+def keras_dataset(**options):
+    keras = pytest.importorskip("keras")
 
-    def __getitem__(self, i):
-        if i >= 3:
-            raise IndexError
-        return chunks()[i]
+    class Batches(keras.utils.PyDataset):
+        def __len__(self):
+            return 3
+
+        def __getitem__(self, i):
+            return chunks()[i]
+
+    return Batches(**options)
 
 
 STREAMS = {
     "function": lambda: lambda: iter(chunks()),
-    "sequence": Sequence,
+    "PyDataset": keras_dataset,
+    "PyDataset with workers": lambda: keras_dataset(workers=2, max_queue_size=1),
     "DataLoader": torch_loader,
     "tf.data.Dataset": tensorflow_dataset,
 }
@@ -119,10 +123,13 @@ def test_a_generator_without_end(reference):
 
 def test_a_generator_is_read_once(backend):
     assert len(trained((c for c in chunks()), epochs=1)[0]) == 1
-    with pytest.raises(ValueError, match="can be read once only"):
+    with pytest.raises(ValueError, match="for 2 passes, got a generator, which can be read once only"):
         trained(c for c in chunks())
-    with pytest.raises(ValueError, match="expected 5 batches an epoch, the data ended after 3"):
-        trained((c for c in chunks()), steps_per_epoch=5)
+    with pytest.raises(ValueError, match=r"for 2 passes, .* or validation_steps"):
+        trained(X, Y, validation_data=(c for c in chunks()))
+    same = iter(chunks())
+    with pytest.raises(ValueError, match="the data ended before the epoch began"):
+        trained(lambda: same)
 
 
 def test_batches_with_sample_weights(backend):

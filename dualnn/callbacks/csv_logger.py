@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from dualnn.callbacks.log_file import LogFile
+from dualnn.callbacks.monitor import is_left_out
 
 
 class CSVLogger(LogFile):
@@ -52,7 +53,7 @@ class CSVLogger(LogFile):
         names = self._names_in_file()
         if not names:
             names = ["epoch", *sorted(logs)]
-            if self.params.get("validation_freq", 1) > 1 and not any(map(_is_of_validation, logs)):
+            if is_left_out("val_loss", logs, self):
                 names += [f"val_{name}" for name in sorted(logs)]
             text = self._line(names)
         more = sorted(set(logs) - set(names))
@@ -74,7 +75,3 @@ class CSVLogger(LogFile):
         text = io.StringIO()
         csv.writer(text, delimiter=self.separator, lineterminator="\n").writerow(values)
         return text.getvalue()
-
-
-def _is_of_validation(name: str) -> bool:
-    return name.startswith("val_")

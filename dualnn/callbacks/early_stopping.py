@@ -12,7 +12,7 @@ class EarlyStopping(Callback):
     """Stop when a number has not improved for some epochs.
 
     Args:
-        monitor: the name of the number in the logs.
+        monitor: the name of the number in the logs; epochs that are not validated do not count for ``val_``.
         min_delta: the least change that counts as an improvement.
         patience: how many epochs without improvement are waited for.
         mode: ``"min"``, ``"max"``, or ``"auto"``: as the metric says, by its `direction`; with a warning by
@@ -68,7 +68,9 @@ class EarlyStopping(Callback):
         """
         if epoch < self.start_from_epoch:
             return
-        value = self._monitor.value(logs, type(self).__name__)
+        value = self._monitor.value(logs, self)
+        if value is None:
+            return
         self.wait += 1
         if self._monitor.improves(value, self.best):
             self.best, self.best_epoch = value, epoch

@@ -7,12 +7,14 @@ import string
 from pathlib import Path
 
 from dualnn.callbacks.callback import Callback, Logs
-from dualnn.callbacks.monitor import Monitor
+from dualnn.callbacks.monitor import Monitor, is_left_out
 from dualnn.names import unknown
 
 
 class ModelCheckpoint(Callback):
     """Write the model after each epoch, or after those that are the best so far.
+
+    An epoch that is not validated is passed over if the number, or one in the file's name, is of validation.
 
     To go on where a run was interrupted, give `Model.fit` a ``checkpoint``: that has the run's state, too.
 
@@ -76,11 +78,14 @@ class ModelCheckpoint(Callback):
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Write the file, if it is to be."""
         if self.save_best_only:
-            value = self._monitor.value(logs, type(self).__name__)
-            if not self._monitor.improves(value, self._monitor.worst if self.best is None else self.best):
+            value = self._monitor.value(logs, self)
+            best = self._monitor.worst if self.best is None else self.best
+            if value is None or not self._monitor.improves(value, best):
                 return
             self.best = value
         path = self._path(epoch, logs or {})
+        if path is None:
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
         if self.save_weights_only:
             self.model.save_weights(path)
@@ -90,12 +95,14 @@ class ModelCheckpoint(Callback):
             what = "weights are" if self.save_weights_only else "model is"
             print(f"Epoch {epoch + 1}: the {what} in {path}", flush=True)
 
-    def _path(self, epoch: int, logs: dict[str, float]) -> Path:
+    def _path(self, epoch: int, logs: dict[str, float]) -> Path | None:
         fields = {**logs, "epoch": epoch + 1}
         try:
             return Path(self.filepath.format(**fields))
         except KeyError as error:
             name = error.args[0]
+            if is_left_out(name, logs, self):
+                return None
             raise ValueError(f"ModelCheckpoint: {unknown('number', name, sorted(fields))}") from None
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dualnn.callbacks.callback import Logs
+from dualnn.callbacks.callback import Callback, Logs
 from dualnn.names import unknown
 from dualnn.warning import warn
 
@@ -86,13 +86,20 @@ class Monitor:
         """Whether a value is better than another, by more than `min_delta`; NaN is not."""
         return self._sign * value < self._sign * than - self.min_delta
 
-    def value(self, logs: Logs, asked_by: str) -> float:
-        """Return the number in the logs.
+    def value(self, logs: Logs, callback: Callback) -> float | None:
+        """Return the number in the logs, or None for one of the validation that this epoch is without.
+
+        Args:
+            logs: the epoch's numbers.
+            callback: the callback that asks.
 
         Raises:
-            ValueError: they have no number of this name; the message names who asked, and what there is.
+            ValueError: they have no number of this name; the message names the callback, and what there is.
         """
         logs = logs or {}
+        if is_left_out(self.name, logs, callback):
+            return None
+        asked_by = type(callback).__name__
         if self.name not in logs:
             advice = " Is validation_data given?" if self.name.startswith("val_") else ""
             raise ValueError(f"{asked_by}: {unknown('number', self.name, sorted(logs))}{advice}")
@@ -103,3 +110,9 @@ class Monitor:
                 f"for one, takes average='macro'"
             )
         return value
+
+
+def is_left_out(name: str, logs: dict[str, float], callback: Callback) -> bool:
+    """Return whether a number is missing because only some epochs of the run are validated, not this one."""
+    validates = getattr(callback, "params", {}).get("validates", False)
+    return validates and name.startswith("val_") and not any(one.startswith("val_") for one in logs)

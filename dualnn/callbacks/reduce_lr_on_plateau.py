@@ -11,7 +11,7 @@ class ReduceLROnPlateau(LearningRateCallback):
     """Multiply the learning rate by a factor when a number has not improved for some epochs.
 
     Args:
-        monitor: the name of the number in the logs.
+        monitor: the name of the number in the logs; epochs that are not validated do not count for ``val_``.
         factor: what the learning rate is multiplied by, more than 0 and less than 1.
         patience: how many epochs without improvement are waited for.
         verbose: 1 prints a line when the learning rate is reduced, 0 nothing.
@@ -71,7 +71,9 @@ class ReduceLROnPlateau(LearningRateCallback):
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Compare with the best epoch; reduce the learning rate if patience has run out."""
         super().on_epoch_end(epoch, logs)
-        value = self._monitor.value(logs, type(self).__name__)
+        value = self._monitor.value(logs, self)
+        if value is None:
+            return
         if self.cooldown_counter > 0:
             self.cooldown_counter -= 1
             self.wait = 0

@@ -23,7 +23,8 @@ from dualnn.diagnostics.runs import (
     size_of,
     trained,
 )
-from dualnn.training.data import Batch, as_arrays
+from dualnn.training.arrays import as_arrays
+from dualnn.training.batch import Batch
 
 Sample = Callable[[np.random.Generator], tuple[Any, Any]]
 Counts = npt.NDArray[np.bool_]

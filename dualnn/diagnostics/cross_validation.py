@@ -23,7 +23,7 @@ from dualnn.diagnostics.runs import (
     size_of,
     trained,
 )
-from dualnn.training.data import Batch
+from dualnn.training.batch import Batch
 
 
 @dataclass(frozen=True, eq=False)

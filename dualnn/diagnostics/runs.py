@@ -11,8 +11,11 @@ import numpy.typing as npt
 from dualnn import random
 from dualnn.models import Model
 from dualnn.names import unknown
-from dualnn.training.data import ArrayData, Batch, as_arrays, map_batch, yields_batches
+from dualnn.training.arrays import as_arrays
+from dualnn.training.batch import Batch, map_batch
+from dualnn.training.data import ArrayData
 from dualnn.training.progress import ProgressBar, verbosity
+from dualnn.training.sources import yields_batches
 
 Build: TypeAlias = Callable[[], Model]
 """Returns a model that is compiled and not built, a new one at each call."""

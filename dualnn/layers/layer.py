@@ -382,7 +382,7 @@ class Layer(Configured, tree.Node):
             return {key: self._convert(value, place) for key, value in x.items()}
         if isinstance(x, list | tuple) and any(_is_array(item) for item in x):
             return type(x)(self._convert(item, place) for item in x)
-        tensor = place.tensor(x, f"layer {self.name!r}")
+        tensor = place.tensor(x, f"layer {self.name!r}", copy=True)
         if self._computes and tensor.dtype != (dtype := place.nn.dtype(place.dtype)):
             return place.nn.astype(tensor, dtype)
         return tensor

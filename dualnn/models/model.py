@@ -20,9 +20,11 @@ from dualnn.models.summary import summary
 from dualnn.names import unknown
 from dualnn.place import Place
 from dualnn.saving.configs import Config, decode, encode
+from dualnn.training.arrays import as_arrays, map_tree
+from dualnn.training.bystanders import may_change_data
 from dualnn.training.callback_list import PREDICT_BATCH, CallbackList, checked
 from dualnn.training.checkpoints import Checkpoints
-from dualnn.training.data import ArrayData, as_arrays, data_from, map_tree, native_tree
+from dualnn.training.data import ArrayData, axes_explained, data_from, native_tree
 from dualnn.training.engines import Wish
 from dualnn.training.guard import check_choice
 from dualnn.training.logits import warn_of_logits
@@ -370,7 +372,7 @@ class Model(Layer):
         steps_per_epoch: int | None = None,
         validation_steps: int | None = None,
         validation_batch_size: int | None = None,
-        validation_freq: int = 1,
+        validation_freq: Any = 1,
         seed: int | None = None,
         check_finite: bool = False,
         checkpoint: Any = None,
@@ -402,7 +404,7 @@ class Model(Layer):
             steps_per_epoch: batches an epoch; needed for what yields batches without an end.
             validation_steps: likewise for validation.
             validation_batch_size: samples a step in validation; by default as in training.
-            validation_freq: validate after every so many epochs.
+            validation_freq: validate after every so many epochs, or after those of a list, counted from 1.
             seed: fixes the shuffles, and of a model that is not built yet the initial weights and masks.
             check_finite: whether NaN and infinity in the data are looked for, and refused.
             checkpoint: a folder, or `Checkpoints`, to write all that is needed to go on after each epoch.
@@ -527,16 +529,19 @@ class Model(Layer):
         several, shown = checked(callbacks), verbosity(verbose)
         batch_size, steps = whole_or_none("batch_size", batch_size), whole_or_none("steps", steps)
         data = data_from(x, batch_size=batch_size, steps=steps)
-        self.build_on(data.first().x)
+        with data.explained():
+            self.build_on(data.first().x)
+        if may_change_data(self, several):
+            data.own(self.place)
         nn = self.nn
         callback = CallbackList(several, self, {"epochs": 1, "steps": data.steps, "verbose": shown})
         each = callback.overrides(*PREDICT_BATCH)
         self.stop_predicting = False
         callback("on_predict_begin")
         size, ahead, parts = 0, data.steps, []
-        with ProgressBar(shown == 1, None, self.name) as bar:
+        with ProgressBar(shown == 1, None, self.name) as bar, data.explained():
             bar.begin(data.steps)
-            for number, batch in enumerate(data.batches(self.place, None)):
+            for number, batch in enumerate(data.batches(self.place)):
                 if each:
                     callback("on_predict_batch_begin", number)
                 if samples_in(nn, batch.x) != size:  # the first batch, and a smaller last one
@@ -574,11 +579,12 @@ class Model(Layer):
     def predict_on_batch(self, x: Any) -> Any:
         """Return the outputs for one batch as NumPy arrays."""
         arrays = as_arrays(x, "x")
-        if not self.built:
-            self.build_on(map_tree(lambda a: a[:1], arrays))
-        inputs = native_tree(arrays, self.place)
-        outputs = self._predictor(samples_in(self.nn, inputs))
-        return map_tree(self.nn.to_numpy, outputs(inputs))
+        with axes_explained(arrays):
+            if not self.built:
+                self.build_on(map_tree(lambda a: a[:1], arrays))
+            inputs = native_tree(arrays, self.place, copy=True if may_change_data(self) else None)
+            outputs = self._predictor(samples_in(self.nn, inputs))
+            return map_tree(self.nn.to_numpy, outputs(inputs))
 
     def export(self, path: Any, format: str | None = None, verbose: Any = "auto") -> None:
         """Write the model to a file or folder that runs without dualnn.

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dualnn.training.data import as_array
+from dualnn.training.arrays import as_array
 
 
 def class_numbers(y: Any, name: str) -> npt.NDArray[Any]:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from dualnn.plots.canvas import COLOURS, GREY, figure
 from dualnn.plots.classes import class_numbers
-from dualnn.training.data import as_array
+from dualnn.training.arrays import as_array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from dualnn.callbacks import History
 from dualnn.plots.canvas import COLOURS, GREY, HELD_OUT, TRAINING, figure, tidy, whole_numbers
+from dualnn.training.validation import validation_epochs
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -129,4 +130,4 @@ def _epochs(run: History, key: str) -> list[int]:
     epochs = [epoch + 1 for epoch in run.epoch]
     if len(run.history[key]) == len(epochs):
         return epochs
-    return [epoch for epoch in epochs if epoch % run.params["validation_freq"] == 0]
+    return [epoch + 1 for epoch in filter(validation_epochs(run.params["validation_freq"]), run.epoch)]

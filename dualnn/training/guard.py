@@ -12,7 +12,8 @@ from dualnn.layers import context, tree
 from dualnn.names import unknown
 from dualnn.protocol import Backend, Tensor
 from dualnn.training import ids
-from dualnn.training.data import Batch, leaves
+from dualnn.training.arrays import leaves
+from dualnn.training.batch import Batch
 
 if TYPE_CHECKING:
     from dualnn.layers.embedding import Embedding

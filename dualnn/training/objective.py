@@ -15,7 +15,7 @@ from dualnn import backends, losses, metrics
 from dualnn.layers import masks
 from dualnn.losses import aligned_weight
 from dualnn.protocol import Backend, Tensor
-from dualnn.training.data import Batch
+from dualnn.training.batch import Batch
 from dualnn.training.weights import check_sample_weight, weights_of
 
 MetricState: TypeAlias = dict[str, Tensor]

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from dualnn.layers import context, tree
 from dualnn.protocol import Backend, Engine
 from dualnn.training import ids
+from dualnn.training.arrays import map_tree
 from dualnn.training.compiled import CompiledSteps
-from dualnn.training.data import map_tree
 from dualnn.training.engines import Wish, chosen, work_of
 from dualnn.training.precision import Precision
 

@@ -33,8 +33,15 @@ class Position(NamedTuple):
     """Whether a callback has ended the run."""
 
 
-def taken(trainer: Trainer, callbacks: Sequence[Callback], position: Position) -> Tree:
-    """Return all that decides how the run goes on; the trainer's state must be written back."""
+def taken(trainer: Trainer, callbacks: Sequence[Callback], position: Position, data: Tree) -> Tree:
+    """Return all that decides how the run goes on; the trainer's state must be written back.
+
+    Args:
+        trainer: whose run it is.
+        callbacks: the callbacks whose state belongs to it.
+        position: how far the run has come.
+        data: what decides the ``order`` of its samples, by name, and ``checksums`` of batches.
+    """
     model, optimizer = trainer.model, trainer.optimizer
     nn = model.nn
     slots = dict(zip(optimizer.slot_paths or (), optimizer.slots or (), strict=True)) | optimizer.parked
@@ -56,25 +63,37 @@ def taken(trainer: Trainer, callbacks: Sequence[Callback], position: Position) -
         },
         "loss_scale": {name: np.asarray(value) for name, value in trainer.loss_scale.items()},
         "random": random.process_state(),
+        "data": data,
         "callbacks": [
             {"name": type(callback).__name__, "state": callback.state_dict()} for callback in callbacks
         ],
     }
 
 
-def put_back(trainer: Trainer, callbacks: Sequence[Callback], snapshot: Tree) -> Position:
+def put_back(
+    trainer: Trainer, callbacks: Sequence[Callback], snapshot: Tree, data: Tree, seed: int | None
+) -> Position:
     """Make a run go on from a snapshot; everything is checked before anything is changed.
 
+    Args:
+        trainer: whose run it becomes.
+        callbacks: the callbacks that get their state back.
+        snapshot: what `taken` returned.
+        data: what decides the order of the samples now, as it was given to `taken`.
+        seed: what `fit` was given as its seed.
+
     Raises:
-        ValueError: the snapshot is of another model, optimizer, or list of callbacks.
+        ValueError: the snapshot is of another model, optimizer, list of callbacks, data or seed.
     """
     try:
-        return _put_back(trainer, callbacks, snapshot)
+        return _put_back(trainer, callbacks, snapshot, data, seed)
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"the checkpoint lacks what a run needs: {error!r}") from error
 
 
-def _put_back(trainer: Trainer, callbacks: Sequence[Callback], snapshot: Tree) -> Position:
+def _put_back(
+    trainer: Trainer, callbacks: Sequence[Callback], snapshot: Tree, data: Tree, seed: int | None
+) -> Position:
     model, optimizer = trainer.model, trainer.optimizer
     nn = model.nn
     if snapshot["version"] != VERSION:
@@ -89,6 +108,10 @@ def _put_back(trainer: Trainer, callbacks: Sequence[Callback], snapshot: Tree) -
     _check_equal("dtype", snapshot["model"]["dtype"], model.dtype)
     names = [type(callback).__name__ for callback in callbacks]
     _check_equal("callbacks", [one["name"] for one in snapshot["callbacks"]], names)
+    if seed is not None:
+        _check_equal("seed", int(snapshot["model"]["seed"]), seed)
+    for name, found in snapshot.get("data", {}).get("order", {}).items():  # older ones have none
+        _check_equal("checksum of the data" if name == "checksum" else name, found, data["order"].get(name))
     _check_same("loss scale", snapshot["loss_scale"], list(trainer.loss_scale))
     paths = {slot.path: slot for slot in slots}
     for path, state in saved["slots"].items():
@@ -131,7 +154,10 @@ def _check_same(what: str, found: Mapping[str, Any], expected: Sequence[str]) ->
 
 def _check_equal(what: str, found: Any, expected: Any) -> None:
     if found != expected:
-        raise ValueError(f"the checkpoint is of another run: its {what} {found}, here {expected}")
+        raise ValueError(
+            f"the checkpoint is of another run: its {what} is {found!r}, here {expected!r}; a run is resumed "
+            f"with the arguments that it was begun with"
+        )
 
 
 def _check_shape(path: str, array: Array, variable: Any) -> None:

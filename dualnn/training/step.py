@@ -20,7 +20,8 @@ from dualnn.optimizers import Optimizer
 from dualnn.protocol import Backend, Tensor
 from dualnn.training import guard as guards
 from dualnn.training import ids
-from dualnn.training.data import Batch, take_rows
+from dualnn.training.batch import Batch
+from dualnn.training.data import take_rows
 from dualnn.training.objective import MetricState, Objective
 from dualnn.training.precision import LossScale, Precision, next_loss_scale, unscaled
 

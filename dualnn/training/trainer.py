@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import logging
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,19 +26,23 @@ from dualnn.seeds import Seed
 from dualnn.training import guard, ids
 from dualnn.training import step as steps
 from dualnn.training.ahead import Ahead
+from dualnn.training.batch import Batch
+from dualnn.training.bystanders import may_change_data
 from dualnn.training.callback_list import TEST_BATCH, TRAIN_BATCH, CallbackList
 from dualnn.training.checkpoints import Checkpoints
 from dualnn.training.compiled import CompiledSteps
 from dualnn.training.data import (
     ArrayData,
-    Batch,
     Data,
+    Indexed,
+    IterableData,
+    Rows,
+    SampleData,
     check_finite,
     data_from,
     native_tree,
     split,
     take_rows,
-    yields_batches,
 )
 from dualnn.training.engines import Wish, chosen, work_of
 from dualnn.training.interrupts import Interrupt, held_back
@@ -46,7 +51,10 @@ from dualnn.training.precision import Precision, initial_loss_scale
 from dualnn.training.progress import EpochLines, ProgressBar, verbosity
 from dualnn.training.scalars import StepScalars
 from dualnn.training.snapshot import Position, put_back, taken
+from dualnn.training.sources import is_of_samples, yields_batches
+from dualnn.training.validation import named, validation_epochs
 from dualnn.training.weights import check_class_weight
+from dualnn.warning import warn
 
 if TYPE_CHECKING:
     from dualnn.models.model import Model
@@ -57,6 +65,8 @@ class _Number(NamedTuple):
 
     seed: int
     epochs_trained: int
+    first_epoch: int
+    """The number of the first epoch of the call of `fit` that it belongs to."""
     iterations: int
     """The optimizer's steps before it."""
 
@@ -64,9 +74,10 @@ class _Number(NamedTuple):
 class _Outset(NamedTuple):
     """What an epoch begins with, whatever has become of the model."""
 
-    order: npt.NDArray[np.int64] | None
-    rows: list[tuple[int, Tensor]]
-    """For a loop, the rows of the batches, and how many batches; see `ArrayData.rows`."""
+    rows: Rows | None
+    """The numbers of the samples in each batch; see `Indexed.rows`."""
+    native_rows: list[tuple[int, Tensor]]
+    """For a loop, the same as tensors, and how many batches."""
     metrics: list[MetricState]
 
 
@@ -95,6 +106,9 @@ class _Run:
     interrupt: Interrupt = field(default_factory=Interrupt)
     bar: ProgressBar = field(default_factory=lambda: ProgressBar(False))
     epoch: int = 0
+    shuffle: bool = True
+    first_epoch: int = 0
+    """How many epochs the model had been trained before this call of `fit`."""
     done: int = 0
     """How many steps of the epoch were done before, by the process that this one goes on for."""
     metrics: list[dict[str, Any]] | None = None
@@ -132,7 +146,7 @@ class Trainer:
         data: Data,
         *,
         validation: Callable[[], Data] | None,
-        validation_freq: int,
+        validation_freq: Any,
         epochs: int,
         initial_epoch: int,
         class_weight: Mapping[Any, Any] | None,
@@ -147,17 +161,28 @@ class Trainer:
     ) -> History:
         """Train; see `Model.fit`."""
         model = self.model
-        snapshot = None if checkpoints is None else checkpoints.open(resume)
         verbose = verbosity(verbose)
+        validates = validation_epochs(validation_freq)
+        validation_data = None if validation is None else validation()
+        data.expect_passes(epochs - initial_epoch, "steps_per_epoch")
+        if validation_data is not None:
+            number = sum(map(validates, range(initial_epoch, epochs)))
+            validation_data.expect_passes(number, "validation_steps")
+        snapshot = None if checkpoints is None else checkpoints.open(resume)
         self._seed(seed)
         if class_weight:
             check_class_weight(class_weight)
         self._prepare(data, finite)
         if class_weight:
-            data.weigh(functools.partial(self.objective.weighed, class_weight=class_weight))
-        validation_data = None if validation is None else validation()
+            data.weigh(functools.partial(self.objective.weighed, class_weight=dict(class_weight)))
         if validation_data is not None:
-            self._prepare(validation_data, finite)
+            with named("validation_data"):
+                self._prepare(validation_data, finite)
+        streams = [one for one in (data, validation_data) if isinstance(one, IterableData | SampleData)]
+        if streams or self._may_change_data(callbacks):
+            data.own(model.place)
+            if validation_data is not None:
+                validation_data.own(model.place)
         history = History()
         lines = [EpochLines()] if verbose == 2 else []
         params = {
@@ -165,6 +190,7 @@ class Trainer:
             "steps": data.steps,
             "verbose": verbose,
             "validation_freq": validation_freq,
+            "validates": validation_data is not None,
         }
         kept = [history, *callbacks]
         callback = CallbackList([*callbacks, history, *lines], model, params)  # which may add to the logs
@@ -174,8 +200,9 @@ class Trainer:
         callback("on_train_begin")
         position = Position(initial_epoch)
         if snapshot is not None:
-            position = put_back(self, kept, snapshot)
-            data.pass_over(position.epoch - initial_epoch, position.steps)
+            position = put_back(self, kept, snapshot, _identity(data, shuffle), seed)
+            passed = snapshot.get("data", {}).get("checksums", {})
+            data.pass_over(position.epoch - initial_epoch, position.steps, passed)
         logs: dict[str, float] = {}
         scalars = StepScalars(self.optimizer, model.place)
         alone = not callbacks and validation_data is None and checkpoints is None
@@ -192,6 +219,8 @@ class Trainer:
             callback.overrides(*TRAIN_BATCH),
             callback.overrides("on_train_chunk_end"),
             _in_loop(data, engine) and fast_path(model.nn, "variable_in_loop") is not None,
+            first_epoch=model.epochs_trained - (position.epoch - initial_epoch),
+            shuffle=shuffle,
         )
         with (
             self._state_written_back(),
@@ -200,6 +229,9 @@ class Trainer:
             ProgressBar(verbose == 1, epochs, model.name) as run.bar,
         ):
             for epoch in range(position.epoch, epochs) if not position.ended else ():
+                if data.ended():
+                    _warn_of_end(epoch, epochs)
+                    break
                 run.epoch, run.done, run.metrics = epoch, 0, None
                 if epoch == position.epoch and position.steps:  # it has begun before
                     run.done, run.metrics = position.steps, position.metrics
@@ -210,7 +242,10 @@ class Trainer:
                 logs = self._train_epoch(run)
                 if not alone:  # somebody may look at the model, or change it
                     self._write_back()
-                if validation_data is not None and (epoch + 1) % validation_freq == 0:
+                if validation_data is not None and validates(epoch) and validation_data.ended():
+                    warn("the validation data has ended; the next epochs go without")
+                    validation_data = None
+                if validation_data is not None and validates(epoch):
                     results = self.evaluate(validation_data, callback, engine=engine)
                     logs |= {f"val_{name}": value for name, value in results.items()}
                 run.bar.end(epoch, logs)
@@ -230,20 +265,26 @@ class Trainer:
     def _outset(
         self, data: Data, engine: Engine, shuffle: bool, scalars: StepScalars, number: _Number
     ) -> _Outset:
-        order, rows = None, []
-        if shuffle and isinstance(data, ArrayData):
-            key = random.key(number.seed, "shuffle", number.epochs_trained)
-            order = random.Generator(key).permutation(data.size)
-        if _in_loop(data, engine):
+        rows, native = None, []
+        if isinstance(data, Indexed):
+            size = data.size
+
+            def order(passed: int) -> npt.NDArray[np.int64] | None:
+                key = random.key(number.seed, "shuffle", number.first_epoch + passed)
+                return random.Generator(key).permutation(size) if shuffle else None
+
+            rows = data.rows(order, (number.epochs_trained - number.first_epoch) * (data.steps or 0))
+        if _in_loop(data, engine) and rows is not None:
             place = self.model.place
-            rows = [(len(part), place.nn.asarray(part, device=place.device)) for part in data.rows(order)]
-            scalars.make_ahead(number.iterations, rows[0][0])
-        return _Outset(order, rows, self._initial_metrics())
+            native = [(len(part), place.nn.asarray(part, device=place.device)) for part in rows]
+            scalars.make_ahead(number.iterations, native[0][0])
+        return _Outset(rows, native, self._initial_metrics())
 
     def _train_epoch(self, run: _Run) -> dict[str, float]:
         model, nn, objective, callback = self.model, self.model.nn, self.objective, run.callback
-        outset = run.ahead.get(_Number(model.seed, model.epochs_trained, self.optimizer.iterations))
-        order = outset.order
+        outset = run.ahead.get(
+            _Number(model.seed, model.epochs_trained, run.first_epoch, self.optimizer.iterations)
+        )
         every = None if run.checkpoints is None else run.checkpoints.every_steps
         metrics = outset.metrics if run.metrics is None else self._on_device(run.metrics)
         state = self._state or self._read_state(metrics, run)
@@ -259,7 +300,7 @@ class Trainer:
                 self.optimizer.iterations += count
             first, number = number, number + count
             self._check_ids(state, number, f"epoch {run.epoch + 1}, ")
-            self._check_finite(state, run, batch, order, number)
+            self._check_finite(state, run, batch, outset.rows, number)
             run.bar.step(count)
             if run.each_batch:
                 self._write_back()
@@ -291,14 +332,14 @@ class Trainer:
             def one(state: steps.State, batch: Batch) -> steps.State:
                 return step(state, batch, run.scalars.of(optimizer.iterations, 1)[0])
 
-            for batch in data.batches(place, outset.order, run.done):
+            for batch in data.batches(place, outset.rows, run.done):
                 yield 1, batch, functools.partial(one, batch=batch)
             return
         run.function = loop = self._train_loop(engine, run.on_nonfinite)
         samples = data.on_device(place)
         passed = run.done
-        end = optimizer.iterations + sum(number for number, _ in outset.rows) - passed
-        for number, rows in outset.rows:
+        end = optimizer.iterations + sum(number for number, _ in outset.native_rows) - passed
+        for number, rows in outset.native_rows:
             length = _length_of_calls(number, engine.unroll, run.bar.shown, every)
             for start in range(min(passed, number), number, length):
                 count = min(length, number - start)
@@ -311,7 +352,8 @@ class Trainer:
     def _expect_next(self, run: _Run, iterations: int) -> None:
         # not on a GPU: what is sent there would come between the operations that are recorded as a graph
         if run.epoch + 1 < run.epochs and self.model.device == "cpu":
-            run.ahead.expect(_Number(self.model.seed, self.model.epochs_trained + 1, iterations))
+            number = _Number(self.model.seed, self.model.epochs_trained + 1, run.first_epoch, iterations)
+            run.ahead.expect(number)
 
     def _on_device(self, arrays: list[dict[str, Any]]) -> list[dict[str, Tensor]]:
         model = self.model
@@ -324,7 +366,9 @@ class Trainer:
 
     def _checkpoint(self, run: _Run, position: Position) -> None:
         assert run.checkpoints is not None
-        run.checkpoints.write(self.optimizer.iterations, taken(self, run.kept, position))
+        run.checkpoints.write(
+            self.optimizer.iterations, taken(self, run.kept, position, _identity(run.data, run.shuffle))
+        )
 
     def _saved_within(self, run: _Run, state: steps.State, number: int) -> steps.State:
         """Write a checkpoint in the middle of an epoch, and end there if Ctrl-C was pressed."""
@@ -348,7 +392,7 @@ class Trainer:
                 ids.check(self.model.nn, lookups, state["guard"]["ids"], f"{where}step {fitting + 1}: ")
 
     def _check_finite(
-        self, state: steps.State, run: _Run, batch: Batch | None, order: Any, number: int
+        self, state: steps.State, run: _Run, batch: Batch | None, rows: Rows | None, number: int
     ) -> None:
         """Raise an error if a step has failed and none is to be left out."""
         if run.on_nonfinite != "raise":
@@ -359,12 +403,12 @@ class Trainer:
         self.optimizer.iterations -= number - failed
         self._write_back()
         indices = None
-        if isinstance(run.data, ArrayData):
-            batches = [rows for part in run.data.rows(order) for rows in part]
-            indices = batches[failed].tolist()
-            if batch is None:
-                rows = self.model.nn.asarray(batches[failed], device=self.model.device)
-                batch = take_rows(self.model.nn, run.data.on_device(self.model.place), rows)
+        if rows is not None:
+            of_batch = next(itertools.islice((one for part in rows for one in part), failed, None))
+            indices = of_batch.tolist()
+            if batch is None and isinstance(run.data, ArrayData):
+                native = self.model.nn.asarray(of_batch, device=self.model.device)
+                batch = take_rows(self.model.nn, run.data.on_device(self.model.place), native)
         assert batch is not None
         raise guard.NonFiniteError(run.epoch, failed, indices, guard.origin(self, batch))
 
@@ -387,7 +431,8 @@ class Trainer:
         self._prepare(ArrayData(batch, 1), finite=False)
         if class_weight:
             batch = self.objective.weighed(batch, class_weight)
-        native = Batch(*(native_tree(part, self.model.place) for part in batch))
+        copy = True if self._may_change_data(()) else None
+        native = Batch(*(native_tree(part, self.model.place, copy) for part in batch))
         engine, _ = self._engine(1, None, "")
         scalars = StepScalars(self.optimizer, self.model.place).of(self.optimizer.iterations, 1)[0]
         state = self._read_state(self._initial_metrics())
@@ -434,6 +479,8 @@ class Trainer:
     def test(self, data: Data, verbose: Any, callbacks: Sequence[Callback]) -> dict[str, float]:
         """Evaluate; see `Model.evaluate`."""
         self._prepare(data, finite=False)
+        if self._may_change_data(callbacks):
+            data.own(self.model.place)
         shown = verbosity(verbose)
         params = {"epochs": 1, "steps": data.steps, "verbose": shown}
         return self.evaluate(data, CallbackList(callbacks, self.model, params), shown == 1)
@@ -460,7 +507,8 @@ class Trainer:
         if self._objective is None:
             self.goals.check()
         first = data.first()
-        self.model.build_on(first.x)
+        with data.explained():
+            self.model.build_on(first.x)
         outputs, targets = self.model.output_shape, without_batch(first.y)
         if self._objective is None or self._objective.outputs != outputs:
             self._objective = Objective(self.goals, outputs, targets, self.model.output_names)
@@ -476,7 +524,15 @@ class Trainer:
                 objective.check(batch, outputs)
             return outputs is not None
 
-        data.check(check)
+        with data.explained():
+            data.check(check)
+            if not isinstance(data, ArrayData):
+                check(first, True)
+
+    def _may_change_data(self, callbacks: Sequence[Callback]) -> bool:
+        objective = self.objective
+        metrics = [metric for _, metric, *_ in objective.metrics]
+        return may_change_data(self.model, list(callbacks), objective.losses, metrics, self.optimizer)
 
     def _read_state(self, metrics: list[MetricState], run: _Run | None = None) -> steps.State:
         model, nn = self.model, self.model.nn
@@ -580,7 +636,7 @@ class Trainer:
         reason = f"{' and '.join(each)} asked for each batch" if each else None
         if reason is None and not _is_resident(data, self.model.place):
             reason = "the data comes batch by batch"
-        batch_size = data.batch_size if isinstance(data, ArrayData) else 32
+        batch_size = data.batch_size if isinstance(data, Indexed) else 32
         total = None if data.steps is None else data.steps * epochs
         engine, why = self._engine(batch_size, total, reason)
         history.engine, history.jit, history.engine_reason = engine.name, engine.jit, why
@@ -627,12 +683,12 @@ class Trainer:
         name = ("test", engine.name, engine.jit)
         if each or engine.name != "epoch" or not isinstance(data, ArrayData) or not data.is_resident(place):
             step = self._steps.get((*name, "step"), self.model, lambda: self._prepared_test_step(engine))
-            for batch in data.batches(place, None):
+            for batch in data.batches(place):
                 yield 1, lambda metrics, batch=batch: step(variables, metrics, batch)  # type: ignore[misc]
             return
         loop = self._steps.get(name, self.model, lambda: self._prepared_test_loop(engine))
         samples = data.on_device(place)
-        for rows in data.rows(None):
+        for rows in data.rows():
             indices = nn.asarray(rows, device=place.device)
             yield len(rows), lambda metrics, rows=indices: loop(metrics, (variables, samples), rows)  # type: ignore[misc]
 
@@ -656,6 +712,18 @@ def _correct(history: History, run: _Run) -> None:
         history.engine_reason += ", but it could not be compiled" + (
             " to machine code" if run.engine.jit else ""
         )
+
+
+def _identity(data: Data, shuffle: bool) -> dict[str, dict[str, Any]]:
+    """Return what a resumed run knows its data by."""
+    return {"order": {**data.described(), "shuffle": bool(shuffle)}, "checksums": data.checksums()}
+
+
+def _warn_of_end(epoch: int, epochs: int) -> None:
+    warn(
+        f"the data has ended, so training ends after epoch {epoch} of {epochs}; give data that can be read "
+        f"anew, such as a function that returns a generator, or more batches"
+    )
 
 
 def _in_loop(data: Data, engine: Engine) -> TypeGuard[ArrayData]:
@@ -693,11 +761,12 @@ def fit_data(
     validation_steps: int | None,
 ) -> tuple[Data, Callable[[], Data] | None]:
     """Return training data, and what makes the validation data, from the arguments of `Model.fit`."""
-    data = data_from(x, y, sample_weight, batch_size=batch_size, steps=steps_per_epoch)
+    data = data_from(x, y, sample_weight, batch_size=batch_size, steps=steps_per_epoch, goes_on=True)
     size = validation_batch_size or batch_size
     if validation_data is not None:
         if yields_batches(validation_data):
-            return data, lambda: data_from(validation_data, steps=validation_steps)
+            own = size if is_of_samples(validation_data) else validation_batch_size
+            return data, lambda: data_from(validation_data, batch_size=own, steps=validation_steps)
         if not isinstance(validation_data, tuple | list) or len(validation_data) not in (2, 3):
             raise ValueError("validation_data must be (x, y), (x, y, sample_weight), or yield batches")
         return data, lambda: data_from(*validation_data, batch_size=size, steps=validation_steps)
@@ -705,7 +774,7 @@ def fit_data(
         if not isinstance(data, ArrayData):
             raise ValueError("validation_split needs arrays; give validation_data for data in batches")
         batch, held_out = split(data.batch, validation_split)
-        train = ArrayData(batch, data.batch_size, steps_per_epoch)
+        train = ArrayData(batch, data.batch_size, steps_per_epoch, goes_on=True)
         return train, lambda: ArrayData(held_out, size or 32, validation_steps)
     return data, None
 
