@@ -182,9 +182,8 @@ _dtype_of._dynamo_marked_constant = True
 
 def _writable(array):
     # torch.from_numpy warns of read-only memory; other byte orders and negative strides it rejects.
-    flags = array.flags
-    ascends = flags.c_contiguous or min(array.strides, default=0) >= 0
-    is_plain = flags.writeable and ascends and array.dtype.isnative
+    # An axis of size 1 may have one, too.
+    is_plain = array.flags.writeable and min(array.strides, default=0) >= 0 and array.dtype.isnative
     return array if is_plain else np.array(array, dtype=array.dtype.newbyteorder("="), order="C")
 
 
