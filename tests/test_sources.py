@@ -93,7 +93,7 @@ def test_items_of_an_iterable_torch_dataset_are_samples(backend):
     with pytest.raises(
         ValueError, match=r"expected samples of one shape, got .* DataLoader with a collate_fn"
     ):
-        losses(backend, _dataset([np.ones(2), np.ones(3)]))
+        losses(backend, _dataset([(np.ones(2), 0.0), (np.ones(3), 0.0)]))
 
 
 def _dataset(items):
