@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -27,10 +28,23 @@ def may_change_data(model: Model, *used: Any) -> bool:
     """
     return (
         any(map(_is_foreign, threading.enumerate()))
-        or not (model._graph is None or model._graph.has_layers_only)
-        or not all(is_ours(layer) for _, layer in tree.walk(model))
+        or not _has_our_layers_only(model)
         or not all(map(is_ours, used))
     )
+
+
+def _has_our_layers_only(model: Model) -> bool:
+    # asked at each call, so the answer is kept for as long as no attribute in the model has changed
+    structure = tree.structure(model)
+    seen, answer = _known.get(model, (None, False))
+    if seen is not structure:
+        in_graph = model._graph is None or model._graph.has_layers_only
+        answer = in_graph and all(is_ours(layer) for _, layer in tree.walk(model))
+        _known[model] = structure, answer
+    return answer
+
+
+_known: weakref.WeakKeyDictionary[Model, tuple[object, bool]] = weakref.WeakKeyDictionary()
 
 
 def is_ours(x: Any, depth: int = _DEPTH) -> bool:
