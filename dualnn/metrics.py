@@ -14,7 +14,7 @@ import inspect
 import math
 import numbers
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -51,6 +51,9 @@ class Metric(Configured):
     """The names of the scalars in the state."""
     direction: str | None = None
     """Which way is better, ``"up"`` or ``"down"``; None if the metric does not say. Callbacks go by it."""
+
+    diary: ClassVar[frozenset[str]] = frozenset({"_state"})
+    """The attributes that record what has happened, and do not say what the metric computes."""
 
     def __init__(self, name: str | None = None) -> None:
         self.name = name or type(self).__name__

@@ -11,7 +11,7 @@ import inspect
 import math
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from dualnn import backends, schedules
 from dualnn.arguments import is_number
@@ -67,6 +67,10 @@ class Optimizer(Configured):
     ([0.5, 1.0], 1)
     """
 
+    diary: ClassVar[frozenset[str]] = frozenset(
+        {"iterations", "slots", "slot_paths", "parked", "owner", "_known", "_learning_rate"}
+    )
+    """The attributes that a step is given, or that record what has happened: all others are settings."""
     slot_names: tuple[str, ...] = ()
     """The keys of each variable's slots."""
     slot_start: float = 0.0
@@ -104,13 +108,7 @@ class Optimizer(Configured):
         self.gradient_accumulation_steps = gradient_accumulation_steps
         if weight_decay is not None:
             _require("weight_decay", weight_decay, 0.0)
-        clips = {"clipnorm": clipnorm, "clipvalue": clipvalue, "global_clipnorm": global_clipnorm}
-        given = {name: value for name, value in clips.items() if value is not None}
-        if len(given) > 1:
-            raise ValueError(f"expected at most one way of clipping, got {' and '.join(given)}")
-        for name, value in given.items():
-            if not value > 0:
-                raise ValueError(f"expected a positive {name}, got {value!r}")
+        self._check_clips()
 
     @property
     def learning_rate(self) -> float:
@@ -176,6 +174,23 @@ class Optimizer(Configured):
             | {name: nn.zeros_like(variable) for name in sums}
             for variable in map(nn.stop_gradient, variables)
         ]
+
+    def fitted(self, nn: Backend, variables: Sequence[Tensor], slots: Sequence[Slots]) -> list[Slots]:
+        """Return slots that have the keys which the settings of the moment ask for.
+
+        What is new begins as `init` says, and what is used no more is forgotten.
+        """
+        if self.fits(slots):
+            return list(slots)
+        return [
+            {name: state.get(name, new[name]) for name in new}
+            for state, new in zip(slots, self.init(nn, variables), strict=True)
+        ]
+
+    def fits(self, slots: Sequence[Slots]) -> bool:
+        """Return whether slots have the keys which the settings of the moment ask for."""
+        keys = self.slot_keys
+        return all(state.keys() == keys for state in slots)
 
     def scalars_of(self, step: int) -> dict[str, float]:
         """Return what `update` needs to know of the step with this number, counted from 0.
@@ -335,7 +350,17 @@ class Optimizer(Configured):
         """Return the kernel's arguments after the lists but the last, or None if it cannot do what is set."""
         return None
 
+    def _check_clips(self) -> None:
+        clips = {name: getattr(self, name) for name in ("clipnorm", "clipvalue", "global_clipnorm")}
+        given = {name: value for name, value in clips.items() if value is not None}
+        if len(given) > 1:
+            raise ValueError(f"expected at most one way of clipping, got {' and '.join(given)}")
+        for name, value in given.items():
+            if not value > 0:
+                raise ValueError(f"expected a positive {name}, got {value!r}")
+
     def _clipped(self, nn: Backend, gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
+        self._check_clips()
         if self.clipvalue is not None:
             limit = self.clipvalue
             return [None if g is None else nn.clip(g, -limit, limit) for g in gradients]
@@ -375,7 +400,9 @@ class Optimizer(Configured):
         nn = backends.namespace(*variables)
         if self.slots is None:
             self.slots = self.init(nn, variables)
-        if not self._were_known(variables):
+        if self._were_known(variables):
+            self.slots = self.fitted(nn, variables, self.slots)
+        else:
             self._require_known(nn, variables, self.slots)
             self.slots = self.laid_out(nn, variables, self.slots)
         values = [nn.value(variable) for variable in variables]
@@ -482,7 +509,11 @@ class SGD(Optimizer):
         _require("momentum", momentum, 0.0, 1.0)
         self.momentum = momentum
         self.nesterov = nesterov
-        self.slot_names = ("momentum",) if momentum else ()
+
+    @property
+    def slot_names(self) -> tuple[str, ...]:  # type: ignore[override]  # it follows from the settings
+        """The keys of each variable's slots."""
+        return ("momentum",) if self.momentum else ()
 
     def update_one(
         self, nn: Backend, variable: Tensor, gradient: Tensor, slots: Slots, scalars: Scalars
@@ -546,7 +577,11 @@ class Adam(Optimizer):
         self.beta_2 = beta_2
         self.epsilon = epsilon
         self.amsgrad = amsgrad
-        self.slot_names = ("momentum", "velocity", "velocity_hat") if amsgrad else ("momentum", "velocity")
+
+    @property
+    def slot_names(self) -> tuple[str, ...]:  # type: ignore[override]  # it follows from the settings
+        """The keys of each variable's slots."""
+        return ("momentum", "velocity", "velocity_hat") if self.amsgrad else ("momentum", "velocity")
 
     def scalars(self, step: int) -> dict[str, float]:
         """Return all that depends on the step: the same keys for every step."""
@@ -655,8 +690,12 @@ class RMSprop(Optimizer):
         self.momentum = momentum
         self.epsilon = epsilon
         self.centered = centered
-        used = {"velocity": True, "momentum": momentum > 0, "average_gradient": centered}
-        self.slot_names = tuple(name for name, is_used in used.items() if is_used)
+
+    @property
+    def slot_names(self) -> tuple[str, ...]:  # type: ignore[override]  # it follows from the settings
+        """The keys of each variable's slots."""
+        used = {"velocity": True, "momentum": self.momentum > 0, "average_gradient": self.centered}
+        return tuple(name for name, is_used in used.items() if is_used)
 
     def update_one(
         self, nn: Backend, variable: Tensor, gradient: Tensor, slots: Slots, scalars: Scalars

@@ -11,6 +11,7 @@ import tensorflow as tf
 from tensorflow.python.eager.record import could_possibly_record
 
 from dualnn.names import called
+from dualnn.randomness import watched
 from dualnn_tf.variables import Variable, assign, is_variable, value
 
 
@@ -70,6 +71,7 @@ def compile_loop(body, /, *, jit=False, unroll=1):
     # graphs breaks inside of loops: all that the loop carries comes out empty. Not inside of functions.
     single = body if jit else tf.function(body, autograph=False, experimental_attributes={"_noinline": True})
 
+    @functools.wraps(body)
     def loop(carry, constants, xs):
         leaves, carried = optree.tree_flatten(carry)
         inputs, structure = optree.tree_flatten(xs)
@@ -220,7 +222,10 @@ class _Function:
             for i, tensor in zip(inputs, tensors, strict=True):
                 given[i] = tensor
             args, kwargs = structure.unflatten(given)
-            results, self._structure = optree.tree_flatten(fun(*args, **kwargs), none_is_leaf=True)
+            with watched(fun, puts_back=True) as drawn:
+                results, self._structure = optree.tree_flatten(fun(*args, **kwargs), none_is_leaf=True)
+            if drawn.reason is not None:
+                raise RuntimeError(drawn.reason)
             computed = [leaf for leaf in results if isinstance(leaf, tf.Tensor)]
             native = set(map(id, (*computed, *tensors)))
             self._constants = [leaf for leaf in results if id(leaf) not in native]

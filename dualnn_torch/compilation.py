@@ -12,6 +12,7 @@ import torch
 
 from dualnn.fast_paths import generic
 from dualnn.names import called
+from dualnn.randomness import watched
 from dualnn_torch import graphs
 from dualnn_torch.creation_functions import asarray
 from dualnn_torch.gradient_tape import is_recording
@@ -189,8 +190,11 @@ class _Program:
         if programs.runs_as == "jit":
             tensors = list(itertools.compress(leaves, self._takes_tensor))
             try:
-                with generic(*UPDATES):
-                    self.run = graphs.as_machine_code(graphs.trace(self._changing, tensors), tensors)
+                with generic(*UPDATES), watched(programs.fun, puts_back=True) as drawn:
+                    traced = graphs.trace(self._changing, tensors)
+                if drawn.reason is not None:
+                    raise RuntimeError(drawn.reason)
+                self.run = graphs.as_machine_code(traced, tensors)
             except Exception as error:  # also one of the function's own, which comes again when it runs
                 programs.refuse(_sentence(error))
 
@@ -203,7 +207,10 @@ class _Program:
 
     def _record(self, *tensors):
         try:
-            results, run, reason = graphs.record(self._flat, tensors)
+            with watched(self._programs.fun) as drawn:
+                results, run, reason = graphs.record(self._flat, tensors)
+            if drawn.reason is not None:
+                run, reason = None, drawn.reason
         except Exception as error:
             # one of the function's own comes again; else it was the recorder that something did not go with
             results, run, reason = self._flat(tensors), None, _sentence(error)

@@ -73,7 +73,9 @@ class Layer(Configured, tree.Node):
     supports_masking: bool = False
     """Whether masks of sequences go through the layer; `compute_mask` says how."""
 
-    diary: ClassVar[frozenset[str]] = frozenset()
+    diary: ClassVar[frozenset[str]] = frozenset(
+        {"_found", "_seed", "_pending", "_added_losses", "_input_shape", "_output_shape"}
+    )
     """The attributes that record what has happened, and do not say what the layer computes."""
 
     holds_module: ClassVar[bool] = False

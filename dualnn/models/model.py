@@ -79,9 +79,10 @@ class Model(Layer):
     """The symbolic input or inputs that say what the model is built on, if it has any."""
 
     further_arguments = frozenset()
-    diary = frozenset(
-        {"stop_training", "stop_evaluating", "stop_predicting", "history", "epochs_trained", "built"}
-    )
+    diary = Layer.diary | {
+        *("stop_training", "stop_evaluating", "stop_predicting", "history", "epochs_trained", "built"),
+        *("_owner", "_trainer", "_predictors"),
+    }
 
     _graph: Graph | None = None
     _owner: object | None = None  # what tells the model's optimizer that the model is its own

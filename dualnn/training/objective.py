@@ -86,8 +86,8 @@ class Objective:
         self.losses = [_loss(item) for item in self._per_output(goals.loss, "loss")]
         if not any(self.losses):
             raise ValueError(f"loss: expected one for at least one of the outputs {self.names}, got none")
-        weights = self._per_output(goals.loss_weights, "loss_weights")
-        self.weights = [1.0 if weight is None else float(weight) for weight in weights]
+        self._goals = goals
+        _ = self.weights  # so that an error comes now
         shapes = [()] * len(self.names) if targets == () else self._of_outputs(targets, "y")
         self.metrics = [
             *self._metrics(goals.metrics, "metrics", shapes, weighted=False),
@@ -99,6 +99,23 @@ class Objective:
         self._measured = [
             name for i, name in enumerate(self.names) if i in measured or self.losses[i] is not None
         ]
+
+    @property
+    def weights(self) -> list[Any]:
+        """The weights of the losses as they are set at the moment: numbers, or native scalars."""
+        weights = self._per_output(self._goals.loss_weights, "loss_weights")
+        return [
+            weight if backends.owner(weight) is not None else 1.0 if weight is None else float(weight)
+            for weight in weights
+        ]
+
+    def uses(self) -> dict[str, Any]:
+        """Return all whose settings decide what `loss` and `update` compute, by what messages call it."""
+        return {
+            "the loss": self.losses,
+            "loss_weights": self._goals.loss_weights,
+            "the metrics": [one.metric for one in self.metrics],
+        }
 
     def check_backend(self, nn: Backend) -> None:
         """Raise TypeError if a loss or a metric is a framework's own, and the backend is another's."""
@@ -146,7 +163,7 @@ class Objective:
         given = zip(self.losses, self._targets(y), outputs, self._sample_weights(weight), found, strict=True)
         measured = [_measured(loss, *one) for loss, *one in given if loss is not None]
         values, counts = [value for value, _ in measured], [count for _, count in measured]
-        terms = [v if w == 1.0 else v * w for v, w in zip(values, self._weights_of_losses(), strict=True)]
+        terms = [_weighted(v, w) for v, w in zip(values, self._weights_of_losses(), strict=True)]
         return functools.reduce(operator.add, terms), Values(values, counts, found)
 
     def initial_state(self) -> list[dict[str, Any]]:
@@ -193,7 +210,8 @@ class Objective:
         host = [{key: nn.to_numpy(value) for key, value in part.items()} for part in state]
         count = self._number_of_losses
         *values, penalty = map(_divided, host[: count + 1])
-        terms = [value * w for value, w in zip(values, self._weights_of_losses(), strict=True)]
+        weights = [w if isinstance(w, float) else float(nn.to_numpy(w)) for w in self._weights_of_losses()]
+        terms = [value * w for value, w in zip(values, weights, strict=True)]
         logs = {"loss": sum(terms) + penalty}
         if len(self.names) > 1:
             logs |= zip(self._loss_names(), values, strict=True)
@@ -211,7 +229,7 @@ class Objective:
     def _number_of_losses(self) -> int:
         return sum(loss is not None for loss in self.losses)
 
-    def _weights_of_losses(self) -> list[float]:
+    def _weights_of_losses(self) -> list[Any]:
         return [w for w, loss in zip(self.weights, self.losses, strict=True) if loss is not None]
 
     def _loss_names(self) -> list[str]:
@@ -372,6 +390,13 @@ def _loss(identifier: Any) -> losses.Loss | None:
             f"'sum_over_batch_size' or 'sum'"
         )
     return loss
+
+
+def _weighted(value: Tensor, weight: Any) -> Tensor:
+    if isinstance(weight, float):
+        return value if weight == 1.0 else value * weight
+    nn = backends.namespace(value)
+    return value * nn.astype(nn.value(weight) if nn.is_variable(weight) else weight, value.dtype)
 
 
 def _measured(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 import optree
 
@@ -164,6 +164,21 @@ def train_rows(nn: Backend, step: TrainStep) -> Callable[[State, Batch, tuple[Te
         return step(state, take_rows(nn, Batch(*samples), rows), scalars)
 
     return body
+
+
+def in_python(nn: Backend, body: Callable[..., State]) -> Callable[..., State]:
+    """Return the loop of a body of `train_rows` that runs as plain Python, as `Backend.compile_loop` does."""
+
+    def loop(state: State, samples: Batch, xs: tuple[Tensor, Scalars]) -> State:
+        state = cast(
+            State, optree.tree_map(lambda x: nn.value(x) if nn.is_variable(x) else x, cast(Any, state))
+        )
+        rows, scalars = xs
+        for i in range(nn.shape(rows)[0]):
+            state = body(state, samples, (rows[i], scalars[i]))
+        return state
+
+    return loop
 
 
 def test_rows(

@@ -30,7 +30,7 @@ from dualnn.training.batch import Batch
 from dualnn.training.bystanders import may_change_data
 from dualnn.training.callback_list import TEST_BATCH, TRAIN_BATCH, CallbackList
 from dualnn.training.checkpoints import Checkpoints
-from dualnn.training.compiled import CompiledSteps
+from dualnn.training.compiled import CompiledSteps, Trace
 from dualnn.training.data import (
     ArrayData,
     Data,
@@ -183,6 +183,7 @@ class Trainer:
             data.own(model.place)
             if validation_data is not None:
                 validation_data.own(model.place)
+        self._steps.begin()
         history = History()
         lines = [EpochLines()] if verbose == 2 else []
         params = {
@@ -258,7 +259,7 @@ class Trainer:
                 run.interrupt.raise_if_asked()
                 if ended:
                     break
-        _correct(history, run)
+        _correct(history, run, self._steps.hesitates)
         callback("on_train_end", logs)
         return history
 
@@ -286,7 +287,9 @@ class Trainer:
             _Number(model.seed, model.epochs_trained, run.first_epoch, self.optimizer.iterations)
         )
         every = None if run.checkpoints is None else run.checkpoints.every_steps
-        metrics = outset.metrics if run.metrics is None else self._on_device(run.metrics)
+        metrics = (
+            self._fitting_metrics(outset.metrics) if run.metrics is None else self._on_device(run.metrics)
+        )
         state = self._state or self._read_state(metrics, run)
         guarding = self._on_device([guard.initial(run.on_nonfinite, ids.layers_of(model), run.done)])[0]
         state = {**state, "metrics": metrics, "guard": guarding}
@@ -295,6 +298,11 @@ class Trainer:
             if run.each_batch:
                 callback("on_train_batch_begin", number)
                 state = {**self._read_state(state["metrics"]), "guard": state["guard"]}
+            elif run.each_chunk and not self.optimizer.fits(
+                state["optimizer"]
+            ):  # a callback has set something
+                self._write_back()
+                state = {**self._read_state(state["metrics"], run), "guard": state["guard"]}
             with run.interrupt.deferred(run.sets_variables):
                 state = self._state = call(state)
                 self.optimizer.iterations += count
@@ -327,15 +335,25 @@ class Trainer:
         """
         data, engine, place, optimizer = run.data, run.engine, self.model.place, self.optimizer
         if not _in_loop(data, engine):
-            run.function = step = self._train_step(engine, run.on_nonfinite)
+            step = run.function = self._train_step(engine, run.on_nonfinite)
 
             def one(state: steps.State, batch: Batch) -> steps.State:
+                nonlocal step
+                if run.each_batch or run.each_chunk:  # a callback may have set something
+                    step = run.function = self._train_step(engine, run.on_nonfinite)
                 return step(state, batch, run.scalars.of(optimizer.iterations, 1)[0])
 
             for batch in data.batches(place, outset.rows, run.done):
                 yield 1, batch, functools.partial(one, batch=batch)
             return
-        run.function = loop = self._train_loop(engine, run.on_nonfinite)
+        loop = run.function = self._train_loop(engine, run.on_nonfinite)
+
+        def several(state: steps.State, rows: Tensor, count: int) -> steps.State:
+            nonlocal loop
+            if run.each_chunk:  # a callback may have set something
+                loop = run.function = self._train_loop(engine, run.on_nonfinite)
+            return loop(state, samples, (rows, run.scalars.of(optimizer.iterations, count)))
+
         samples = data.on_device(place)
         passed = run.done
         end = optimizer.iterations + sum(number for number, _ in outset.native_rows) - passed
@@ -344,9 +362,8 @@ class Trainer:
             for start in range(min(passed, number), number, length):
                 count = min(length, number - start)
                 part = rows if count == number else rows[start : start + count]
-                xs = (part, run.scalars.of(optimizer.iterations, count))
                 self._expect_next(run, end)
-                yield count, None, lambda state, xs=xs: loop(state, samples, xs)  # type: ignore[misc]
+                yield count, None, functools.partial(several, rows=part, count=count)
             passed = max(0, passed - number)
 
     def _expect_next(self, run: _Run, iterations: int) -> None:
@@ -559,6 +576,7 @@ class Trainer:
             optimizer.slots is not None
             and optimizer.slots is known_slots
             and version is tree.version(self.model)
+            and optimizer.fits(optimizer.slots)
         ):
             return optimizer.slots
         paths = [slot.path for slot in trainable]
@@ -573,7 +591,9 @@ class Trainer:
                 else optimizer.init(nn, [slot.variable])[0]
                 for slot in trainable
             ]
-            optimizer.slots = optimizer.laid_out(nn, [slot.variable for slot in trainable], found)
+            variables = [slot.variable for slot in trainable]
+            found = optimizer.fitted(nn, variables, found)
+            optimizer.slots = optimizer.laid_out(nn, variables, found)
         optimizer.slot_paths = paths
         self._fitting = tree.version(self.model), optimizer.slots
         return optimizer.slots
@@ -625,6 +645,16 @@ class Trainer:
         self.optimizer.slots = slots
         self._fitting = self._fitting[0], slots
 
+    def _fitting_metrics(self, state: list[MetricState]) -> list[MetricState]:
+        """Return a state of the metrics that was made ahead, or a new one if a metric was set since."""
+        now = self.objective.initial_state()
+        if all(
+            before.keys() == new.keys() and all(tuple(before[k].shape) == new[k].shape for k in new)
+            for before, new in zip(state, now, strict=True)
+        ):
+            return state
+        return self._on_device(now)
+
     def _initial_metrics(self) -> list[MetricState]:
         return self._on_device(self.objective.initial_state())
 
@@ -650,24 +680,36 @@ class Trainer:
         return chosen(self.model.nn, self.wish, work_of(self.model, batch_size), steps, each)
 
     def _train_step(self, engine: Engine, on_nonfinite: str = "ignore") -> steps.TrainStep:
-        def make() -> Callable[..., Any]:
+        def make(engine: Engine, trace: Trace) -> Callable[..., Any]:
             step = steps.train_step(self.model, self.objective, self.optimizer, self.precision, on_nonfinite)
-            return step if engine.name == "eager" else self.model.nn.compile(step, jit=engine.jit)
+            return step if engine.name == "eager" else self.model.nn.compile(trace(step), jit=engine.jit)
 
-        name = ("train", engine.name, engine.jit, on_nonfinite)
-        step: steps.TrainStep = self._steps.get(name, self.model, make)
+        step: steps.TrainStep = self._made_for_training("step", engine, on_nonfinite, make)
         return step
 
     def _train_loop(self, engine: Engine, on_nonfinite: str) -> Callable[..., steps.State]:
-        def make() -> Callable[..., Any]:
+        def make(engine: Engine, trace: Trace) -> Callable[..., Any]:
             nn = self.model.nn
             step = steps.train_step(self.model, self.objective, self.optimizer, self.precision, on_nonfinite)
             body = steps.train_rows(nn, step)
-            compiled: Callable[..., Any] = nn.compile_loop(body, jit=engine.jit, unroll=engine.unroll)
+            if engine.name == "eager":
+                return steps.in_python(nn, body)
+            compiled: Callable[..., Any] = nn.compile_loop(trace(body), jit=engine.jit, unroll=engine.unroll)
             return compiled
 
-        loop: Callable[..., steps.State] = self._steps.get(("train", engine, on_nonfinite), self.model, make)
+        loop: Callable[..., steps.State] = self._made_for_training("loop", engine, on_nonfinite, make)
         return loop
+
+    def _made_for_training(
+        self,
+        kind: str,
+        engine: Engine,
+        on_nonfinite: str,
+        make: Callable[[Engine, Trace], Callable[..., Any]],
+    ) -> Any:
+        uses = self.objective.uses() | {"the optimizer": self.optimizer}
+        name = "train", kind, on_nonfinite
+        return self._steps.get(name, self.model, engine, make, uses, self.optimizer.iterations)
 
     def _test_runs(
         self, data: Data, variables: list[Tensor], engine: Engine | None, each: bool = False
@@ -680,37 +722,43 @@ class Trainer:
         nn = place.nn
         if engine is None:
             engine, _ = self._engine(32, data.steps, None)
-        name = ("test", engine.name, engine.jit)
         if each or engine.name != "epoch" or not isinstance(data, ArrayData) or not data.is_resident(place):
-            step = self._steps.get((*name, "step"), self.model, lambda: self._prepared_test_step(engine))
             for batch in data.batches(place):
-                yield 1, lambda metrics, batch=batch: step(variables, metrics, batch)  # type: ignore[misc]
+                step = self._made_for_testing("step", engine, self._prepared_test_step)
+                yield 1, functools.partial(step, variables, batch=batch)
             return
-        loop = self._steps.get(name, self.model, lambda: self._prepared_test_loop(engine))
+        loop = self._made_for_testing("loop", engine, self._prepared_test_loop)
         samples = data.on_device(place)
         for rows in data.rows():
             indices = nn.asarray(rows, device=place.device)
             yield len(rows), lambda metrics, rows=indices: loop(metrics, (variables, samples), rows)  # type: ignore[misc]
 
-    def _prepared_test_step(self, engine: Engine) -> Callable[..., Any]:
-        step = steps.test_step(self.model, self.objective, self.precision)
-        return step if engine.name == "eager" else self.model.nn.compile(step, jit=engine.jit)
+    def _made_for_testing(
+        self, kind: str, engine: Engine, make: Callable[[Engine, Trace], Callable[..., Any]]
+    ) -> Any:
+        return self._steps.get(("test", kind), self.model, engine, make, self.objective.uses())
 
-    def _prepared_test_loop(self, engine: Engine) -> Callable[..., Any]:
+    def _prepared_test_step(self, engine: Engine, trace: Trace) -> Callable[..., Any]:
+        step = steps.test_step(self.model, self.objective, self.precision)
+        return step if engine.name == "eager" else self.model.nn.compile(trace(step), jit=engine.jit)
+
+    def _prepared_test_loop(self, engine: Engine, trace: Trace) -> Callable[..., Any]:
         nn = self.model.nn
         body = steps.test_rows(nn, steps.test_step(self.model, self.objective, self.precision))
-        compiled: Callable[..., Any] = nn.compile_loop(body, jit=engine.jit)
+        compiled: Callable[..., Any] = nn.compile_loop(trace(body), jit=engine.jit)
         return compiled
 
 
-def _correct(history: History, run: _Run) -> None:
-    """Note in the history what ran if the compiler has refused what was chosen."""
+def _correct(history: History, run: _Run, hesitates: bool) -> None:
+    """Note in the history what ran if it was not what was chosen, and why."""
     asked = "jit" if run.engine.jit else "eager" if run.engine.name == "eager" else "graph"
-    ran = getattr(run.function, "runs_as", asked)
+    ran = getattr(run.function, "runs_as", "eager")
     if ran != asked:
         history.engine, history.jit = "eager" if ran == "eager" else run.engine.name, False
-        history.engine_reason += ", but it could not be compiled" + (
-            " to machine code" if run.engine.jit else ""
+        history.engine_reason += (
+            ", but settings were changed again and again"
+            if hesitates
+            else ", but it could not be compiled" + (" to machine code" if run.engine.jit else "")
         )
 
 
