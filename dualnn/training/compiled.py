@@ -24,7 +24,9 @@ FEW_STEPS = 50
 
 
 @dataclass
-class _Made:
+class Made:
+    """A function that was made, what for, and for which engine."""
+
     function: Callable[..., Any]
     settings: Settings
     engine: Engine
@@ -42,7 +44,7 @@ class _Known:
     """What was made under one name, the function in use first."""
 
     version: object = None
-    functions: list[_Made] = field(default_factory=list)
+    functions: list[Made] = field(default_factory=list)
     changes: list[int] = field(default_factory=list)
     """How many steps of training had been done when a setting was found changed, the last few times."""
     told: bool = False
@@ -74,7 +76,11 @@ class CompiledSteps:
         self._known: dict[Any, _Known] = {}
         self._own: set[str] = set()  # what steps set themselves, which is no setting
 
-    def get(
+    def get(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the function of a name; the arguments are those of `made`."""
+        return self.made(*args, **kwargs).function
+
+    def made(
         self,
         name: Any,
         model: Model,
@@ -82,8 +88,8 @@ class CompiledSteps:
         make: Callable[[Engine, Trace], Any],
         uses: Mapping[str, Any] | None = None,
         done: int | None = None,
-    ) -> Any:
-        """Return the function of a name.
+    ) -> Made:
+        """Return what was made under a name and fits the settings of the moment.
 
         Args:
             name: what the function does.
@@ -94,11 +100,13 @@ class CompiledSteps:
             uses: what it uses beside the model, by what messages call it.
             done: how many steps of training were done, if it is one of them.
         """
-        known = self._known.setdefault((name, engine), _Known())
+        known = self._known.get((name, engine))
+        if known is None:
+            known = self._known[name, engine] = _Known()
         now = known.functions[0] if known.functions else None
         version, suited = tree.version(model), known.suited(engine, done)
         if now is not None and known.version is version and now.engine == suited and now.settings.hold():
-            return now.function
+            return now
 
         def look() -> Settings:
             slots = [(slot.variable, slot.trainable) for slot in tree.slots(model)]
@@ -117,15 +125,15 @@ class CompiledSteps:
                 _warn(settings.difference(now.settings), suited)
         made = next((x for x in known.functions if x.settings == settings and x.engine == suited), None)
         if made is None:
-            made = new = _Made(_not_made, settings, suited)
+            made = new = Made(_not_made, settings, suited)
             made.function = make(suited, lambda fun: self._looking(fun, new, look))
         made.settings = settings
         known.version = version
         known.functions = [made, *(x for x in known.functions if x is not made)][:MOST_KEPT]
-        return made.function
+        return made
 
     def _looking(
-        self, fun: Callable[..., Any], made: _Made, look: Callable[[], Settings]
+        self, fun: Callable[..., Any], made: Made, look: Callable[[], Settings]
     ) -> Callable[..., Any]:
         """Return a function that is going to be traced, and that then sees what it sets itself."""
 

@@ -11,7 +11,7 @@ from dualnn.layers import context, tree
 from dualnn.protocol import Backend, Engine
 from dualnn.training import ids
 from dualnn.training.arrays import map_tree
-from dualnn.training.compiled import CompiledSteps, Trace
+from dualnn.training.compiled import CompiledSteps, Made, Trace
 from dualnn.training.engines import Wish, chosen, work_of
 from dualnn.training.precision import Precision
 
@@ -34,7 +34,7 @@ class Predictors:
     def __init__(self) -> None:
         self._steps = CompiledSteps()
         self._predicted: Counter[int] = Counter()
-        self._usual: dict[int, tuple[object, int, Engine, bool]] = {}
+        self._usual: dict[int, tuple[object, int, Made]] = {}
 
     def get(
         self, model: Model, wish: Wish, precision: Precision, size: int, batches: int | None = 1
@@ -42,21 +42,22 @@ class Predictors:
         """Return the function for so many batches more of so many samples; None for an unknown number."""
         predicted = self._predicted[size] = self._predicted[size] + (batches or 0)
         structure = tree.structure(model)
-        seen, limit, engine, in_parts = self._usual.get(size, _NONE_YET)
-        if seen is not structure or predicted >= limit or batches is None:
-            work = work_of(model, size, trains=False)
-            engine, _ = chosen(model.nn, wish, work, batches and predicted, "")
-            in_parts = engine.samples is not None and samples_are_independent(model)
-            if batches is not None:
-                # the choice may depend on the number of batches, but not on each single one
-                self._usual[size] = structure, max(predicted + 1, predicted * 5 // 4), engine, in_parts
-        found: Predict = self._steps.get(
+        seen, limit, usual = self._usual.get(size, _NONE_YET)
+        if seen is structure and predicted < limit and batches is not None and usual.settings.hold():
+            return usual.function  # type: ignore[no-any-return]
+        work = work_of(model, size, trains=False)
+        engine, _ = chosen(model.nn, wish, work, batches and predicted, "")
+        in_parts = engine.samples is not None and samples_are_independent(model)
+        made = self._steps.made(
             ("predict", in_parts),
             model,
             engine,
             lambda engine, trace: predictor(model, engine, in_parts, precision, trace),
         )
-        return found
+        if batches is not None:
+            # the choice may depend on the number of batches, but not on each single one
+            self._usual[size] = structure, max(predicted + 1, predicted * 5 // 4), made
+        return made.function
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Predictors:
         return Predictors()
@@ -65,7 +66,7 @@ class Predictors:
         return Predictors, ()
 
 
-_NONE_YET: Any = None, 0, None, False
+_NONE_YET: Any = None, 0, None
 
 
 def predictor(model: Model, engine: Engine, in_parts: bool, precision: Precision, trace: Trace) -> Predict:
