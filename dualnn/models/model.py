@@ -8,8 +8,8 @@ from typing import Any, Self
 
 import numpy as np
 
+from dualnn import backends, optimizers
 from dualnn import metrics as metrics_of
-from dualnn import optimizers
 from dualnn.arguments import is_number, true_or_false, whole, whole_or_none
 from dualnn.callbacks import Callback, History
 from dualnn.layers import context, tree
@@ -305,7 +305,7 @@ class Model(Layer):
             optimizer: a name or an optimizer.
             loss: a name, a loss, or a function ``(y_true, y_pred)``; for several outputs a list or a
                 dictionary of them.
-            loss_weights: numbers by which several losses are multiplied.
+            loss_weights: numbers or native scalars by which several losses are multiplied.
             metrics: names, metrics or functions; the sample weights do not count in them.
             weighted_metrics: names, metrics or functions in which the sample weights count.
             run_eagerly: whether steps run as plain Python, which can be debugged; ``engine="eager"``.
@@ -545,7 +545,7 @@ class Model(Layer):
             for number, batch in enumerate(data.batches(self.place)):
                 if each:
                     callback("on_predict_batch_begin", number)
-                if samples_in(nn, batch.x) != size:  # the first batch, and a smaller last one
+                if each or samples_in(nn, batch.x) != size:  # the first batch, and a smaller last one
                     size = samples_in(nn, batch.x)
                     outputs, ahead = self._predictor(size, ahead), 1
                 parts.append(map_tree(nn.to_numpy, outputs(batch.x)))
@@ -647,7 +647,7 @@ def _check_loss_weights(loss_weights: Any) -> None:
                 f"loss_weights, the third argument of compile, must be numbers, got {loss_weights!r:.80}; "
                 f"metrics are given by their name: compile(optimizer, loss, metrics={loss_weights!r:.80})"
             )
-        if weight is not None and not is_number(weight):
+        if not (weight is None or is_number(weight) or backends.owner(weight) is not None):
             raise TypeError(f"loss_weights must be numbers, got {loss_weights!r:.80}")
 
 

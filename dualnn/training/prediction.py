@@ -46,7 +46,7 @@ class Predictors:
         if seen is structure and predicted < limit and batches is not None and usual.settings.hold():
             return usual.function  # type: ignore[no-any-return]
         work = work_of(model, size, trains=False)
-        engine, _ = chosen(model.nn, wish, work, batches and predicted, "")
+        engine, _ = chosen(model.nn, wish, work, None if batches is None else predicted, "")
         in_parts = engine.samples is not None and samples_are_independent(model)
         made = self._steps.made(
             ("predict", in_parts),

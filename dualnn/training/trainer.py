@@ -723,9 +723,16 @@ class Trainer:
         if engine is None:
             engine, _ = self._engine(32, data.steps, None)
         if each or engine.name != "epoch" or not isinstance(data, ArrayData) or not data.is_resident(place):
+            step = self._made_for_testing("step", engine, self._prepared_test_step)
+
+            def one(metrics: list[MetricState], batch: Batch) -> Any:
+                nonlocal step
+                if each:  # a callback may have set something
+                    step = self._made_for_testing("step", engine, self._prepared_test_step)
+                return step(variables, metrics, batch)
+
             for batch in data.batches(place):
-                step = self._made_for_testing("step", engine, self._prepared_test_step)
-                yield 1, functools.partial(step, variables, batch=batch)
+                yield 1, functools.partial(one, batch=batch)
             return
         loop = self._made_for_testing("loop", engine, self._prepared_test_loop)
         samples = data.on_device(place)
