@@ -15,6 +15,7 @@ Array: TypeAlias = npt.NDArray[Any]
 Scale: TypeAlias = Literal["ulp", "stable", "norm"]
 
 FLOATS = ("float32", "float64")
+HALVES = ("bfloat16", "float16")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -27,6 +28,8 @@ class Case:
         dtypes: the floating-point dtypes that it is run in.
         reason: why the bound is what it is, or where the answer is documented.
         level: the level of the suite from which on it is run, ``"quick"`` or ``"full"``.
+        quick_jit: whether the quick level makes machine code of it, too, which takes long: of one case for
+            each name it does anyway, the full level of all.
     """
 
     name: str
@@ -34,6 +37,7 @@ class Case:
     dtypes: tuple[str, ...] = FLOATS
     reason: str
     level: Literal["quick", "full"] = "quick"
+    quick_jit: bool = False
 
     @property
     def id(self) -> str:
@@ -54,6 +58,7 @@ class FunctionCase(Case):
             what it changes by when the inputs change by as much. ``"norm"``: the same, of the largest result.
         derivatives: how many of them are compared with derivatives of the reference, at most 2.
         size: the length of a long reduction, for the report's plot of errors over sizes.
+        by: the numbers of the inputs by which one differentiates; None for all that are real.
     """
 
     run: Callable[..., Any]
@@ -63,6 +68,32 @@ class FunctionCase(Case):
     scale: Scale = "stable"
     derivatives: Literal[0, 1, 2] = 2
     size: int | None = None
+    by: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DenseCase(Case):
+    """A function of one number, at thousands of points over its whole range, with its derivative.
+
+    Attributes:
+        run: ``run(nn, x)``, a tensor.
+        reference: the same in NumPy, on arrays of `numpy.longdouble`.
+        slope: its derivative, likewise; None for none.
+        points: the points in a dtype.
+        roundings: how many roundings lead to a result, by dtype.
+        cancels: what the derivative is rounded relative to, beside its own size, where the frameworks make
+            it of larger numbers: 1 for ``1 - tanh(x)**2``.
+        composed: whether it is made of several functions, so that a result is rounded relative to what it
+            changes by as the point changes by as much, too.
+    """
+
+    run: Callable[..., Any]
+    reference: Callable[[Array], Array]
+    slope: Callable[[Array], Array] | None
+    points: Callable[[str], Array]
+    roundings: Mapping[str, float]
+    cancels: Callable[[Array], Any] = lambda x: 0.0
+    composed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

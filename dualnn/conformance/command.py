@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from dualnn import plots
 from dualnn.conformance import export, html, record, tables
 from dualnn.conformance import suite as suites
+from dualnn.conformance.target import DTYPES, MODES
 
 
 def conform(
@@ -24,10 +25,13 @@ def conform(
         list[str] | None, typer.Option(help="Only this device, as cpu or cuda; may be repeated.")
     ] = None,
     dtype: Annotated[
-        list[str] | None, typer.Option(help="float32 and float64 by default; may be repeated.")
+        list[str] | None, typer.Option(help="Only this dtype, as float32 or bfloat16; may be repeated.")
+    ] = None,
+    mode: Annotated[
+        list[str] | None, typer.Option(help="Only eager, compiled or jit (machine code); may be repeated.")
     ] = None,
     level: Annotated[
-        str, typer.Option(help="quick, or full: longer sums, and everything compiled too.")
+        str, typer.Option(help="quick, or full: longer sums, and machine code of everything.")
     ] = "quick",
     select: Annotated[
         list[str] | None,
@@ -56,7 +60,8 @@ def conform(
         found = suites.conform(
             backend,
             devices=device,
-            dtypes=dtype or ("float32", "float64"),
+            dtypes=dtype or DTYPES,
+            modes=mode or MODES,
             level=level,
             select=select or (),
             fail_fast=fail_fast,

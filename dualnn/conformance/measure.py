@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from dualnn.conformance.case import Array, FunctionCase
+from dualnn.conformance.case import Array, DenseCase, FunctionCase
+from dualnn.conformance.formats import FORMATS, rounded
 
 WIDE = np.longdouble
 PROBES = 8
@@ -82,14 +83,6 @@ def leaves(results: Any) -> Iterator[Any]:
         yield from leaves(result)
 
 
-def rounded(array: Any, dtype: str) -> Array:
-    """Return the array in a dtype, complex numbers in the one of that precision, integers as they are."""
-    array = np.asarray(array)
-    if array.dtype.kind == "c":
-        return array.astype(np.result_type(dtype, np.complex64))
-    return array.astype(dtype) if array.dtype.kind == "f" else array
-
-
 def widened(array: Array) -> Array:
     """Return floating-point numbers with the precision of references."""
     if array.dtype.kind == "c":
@@ -99,10 +92,10 @@ def widened(array: Array) -> Array:
 
 def ulp(values: Array, dtype: str) -> Array:
     """Return the unit in the last place of numbers in a dtype; not below that of normal numbers."""
-    info = np.finfo(dtype)
+    form = FORMATS[dtype]
     size = np.where(np.isfinite(values), np.abs(values), 0).astype(WIDE)
-    _, exponent = np.frexp(np.maximum(size, WIDE(info.smallest_normal)))
-    return np.ldexp(WIDE(info.eps), exponent - 1)
+    _, exponent = np.frexp(np.maximum(size, WIDE(form.smallest_normal)))
+    return np.ldexp(WIDE(form.eps), exponent - 1)
 
 
 def weights_like(values: Array, which: int = 0) -> Array:
@@ -118,8 +111,9 @@ def weights_like(values: Array, which: int = 0) -> Array:
 
 
 def differentiable(case: FunctionCase) -> list[int]:
-    """Return which inputs are real numbers, by which one differentiates."""
-    return [i for i, x in enumerate(case.inputs) if np.asarray(x).dtype.kind == "f"]
+    """Return by which inputs one differentiates: the real numbers, but for those that the case leaves out."""
+    real = [i for i, x in enumerate(case.inputs) if np.asarray(x).dtype.kind == "f"]
+    return real if case.by is None else [i for i in real if i in case.by]
 
 
 def expected_forward(case: FunctionCase, dtype: str) -> Expected:
@@ -145,6 +139,44 @@ def expected_gradient(case: FunctionCase, dtype: str) -> Expected:
     return _expected_derivative(case, dtype, reference, reference.gradient, OPERATIONS_OF_GRADIENT, 1.0)
 
 
+def expected_dense(case: DenseCase, dtype: str, order: int) -> Expected:
+    """Return the results of a function at many points, or its derivatives there.
+
+    The points are numbers of the dtype, so a result is wrong by the roundings of the function's own alone. A
+    derivative is made of several functions' results, of which each is rounded: so it is allowed what it
+    changes by as the point changes by a rounding, beside its own size. Many formulas of derivatives square
+    the point: they are judged where that gives a normal number.
+    """
+    form, x = FORMATS[dtype], widened(case.points(dtype))
+    # A point below the normal numbers may be lost, times a slope of up to 2; and what is made of several
+    # functions multiplies one of their results, which may be lost, by the point.
+    lost = WIDE(form.lost) * (2 + np.abs(x))
+    if order == 0:
+        value = np.asarray(case.reference(x))
+        allowed = WIDE(case.roundings[dtype]) * ulp(value, dtype) + lost
+        if case.composed and case.slope is not None:
+            through = np.abs(x * case.slope(x))
+            allowed = allowed + WIDE(case.roundings[dtype] * form.eps) * np.where(
+                np.isfinite(through), through, 0
+            )
+    else:
+        assert case.slope is not None
+        value = np.asarray(case.slope(x))
+        step = WIDE(2) ** -40
+        moved = [distance(case.slope(x * (1 + sign * step)), value) / step for sign in (-1, 1)]
+        spread = np.min(moved, axis=0)  # infinite where one leaves the domain
+        size = np.abs(value) + np.where(np.isfinite(spread), spread, 0) + case.cancels(x)
+        roundings = OPERATIONS_OF_GRADIENT * case.roundings[dtype]
+        allowed = WIDE(roundings * form.eps) * size + lost
+        is_normal = (x**2 >= WIDE(form.smallest_normal)) & (x**2 <= WIDE(form.largest))
+        allowed = np.where(is_normal, allowed, WIDE(np.inf))
+    # Beyond the largest number is infinity; close to it, either.
+    overflows = np.abs(value) > WIDE(form.largest) + allowed
+    may_overflow = np.abs(value) + allowed >= WIDE(form.largest)
+    value = np.where(overflows, np.copysign(WIDE(np.inf), value), value)
+    return Expected([value], [np.where(may_overflow & ~overflows, WIDE(np.inf), allowed)])
+
+
 def expected_second(case: FunctionCase, dtype: str) -> Expected:
     """Return the gradient of a weighted sum of that gradient."""
     reference = _Loss(case, dtype)
@@ -167,7 +199,7 @@ def deviation(actual: list[Array], expected: Expected, dtype: str) -> Deviation:
             continue
         error = distance(got, value)
         with np.errstate(divide="ignore", invalid="ignore"):
-            share = np.where(error == 0, 0, error / allowed)
+            share = np.where((error == 0) | np.isinf(allowed), 0, error / allowed)
         at = np.unravel_index(int(np.argmax(np.where(np.isnan(share), np.inf, share))), got.shape)
         if not share[at] <= worst.share or not worst.detail:
             unit = ulp(np.max(np.abs(value)) if expected.normwise else value[at], dtype)
@@ -332,7 +364,7 @@ def _allowed(
         size = np.where(np.isfinite(value), np.abs(value), 0) + sensitivity
         if normwise:
             size = np.broadcast_to(np.max(size, initial=0), value.shape)
-        allowed.append(WIDE(roundings * np.finfo(dtype).eps) * size + _underflow(dtype))
+        allowed.append(WIDE(roundings * FORMATS[dtype].eps) * size + _underflow(dtype))
     return allowed
 
 
@@ -341,5 +373,4 @@ def _ulps(roundings: float, value: Array, dtype: str) -> Array:
 
 
 def _underflow(dtype: str) -> Any:
-    # The frameworks' vector kernels flush numbers below the normal ones to zero.
-    return WIDE(np.finfo(dtype).smallest_normal)
+    return WIDE(FORMATS[dtype].lost)

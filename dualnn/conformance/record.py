@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from dualnn.conformance import catalogue, known, measure, runner
-from dualnn.conformance.case import Array, Case, FunctionCase
+from dualnn.conformance.case import Array, Case, DenseCase, FunctionCase
+from dualnn.conformance.formats import rounded
 from dualnn.conformance.runner import FAULT, KNOWN, PASSED, Result
 from dualnn.conformance.suite import Report
 from dualnn.conformance.target import Target
@@ -91,9 +92,11 @@ def _arrays(archive: Any, names: set[str], prefix: str) -> list[Array]:
 
 
 def _inputs(case: Case, result: Result) -> list[Array]:
+    if isinstance(case, DenseCase):
+        return [case.points(result.target.dtype)]
     if not isinstance(case, FunctionCase):
         return []
-    return [measure.rounded(x, result.target.dtype) for x in case.inputs]
+    return [rounded(x, result.target.dtype) for x in case.inputs]
 
 
 def _compared(case: Case, result: Result, inputs: list[Array], outputs: list[Array]) -> Result:

@@ -15,7 +15,8 @@ import numpy as np
 
 from dualnn import backends
 from dualnn.conformance import known, measure
-from dualnn.conformance.case import Array, Case, ExactCase, FunctionCase, TrajectoryCase
+from dualnn.conformance.case import Array, Case, DenseCase, ExactCase, FunctionCase, TrajectoryCase
+from dualnn.conformance.formats import FORMATS, rounded
 from dualnn.conformance.measure import Deviation, Expected
 from dualnn.conformance.target import Target
 from dualnn.defaults import defaults
@@ -73,17 +74,58 @@ def selected(cases: Iterable[Case], patterns: Iterable[str] = (), level: str = "
     ]
 
 
+def of_quick_jit(cases: Iterable[Case]) -> list[Case]:
+    """Return the cases that the quick level compiles to machine code: the first of each name, and what asks."""
+    cases = list(cases)
+    names = {case.name for case in cases if isinstance(case, DenseCase)}
+    chosen = []
+    for case in cases:
+        first = isinstance(case, FunctionCase) and case.name not in names
+        if case.quick_jit or isinstance(case, DenseCase) or first:
+            chosen.append(case)
+            names.add(case.name)
+    return chosen
+
+
 def run_case(case: Case, where: Iterable[Target]) -> Iterator[Result]:
     """Yield a result for everything that is measured of a case on each target."""
+    yield from run_cases([case], where)
+
+
+def run_cases(cases: Iterable[Case], where: Iterable[Target]) -> Iterator[Result]:
+    """Yield a result for everything that is measured of each case on each target.
+
+    What is compiled is compiled together, many functions in one graph: a compiler's work before and after
+    the functions themselves takes seconds.
+    """
+    cases = list(cases)
     for target in where:
-        if target.dtype in case.dtypes:
-            yield from _RUN[type(case)](case, target)
+        fitting = [case for case in cases if target.dtype in case.dtypes]
+        jobs = [
+            job
+            for case in fitting
+            if isinstance(case, FunctionCase | DenseCase)
+            for job in _jobs(case, target)
+        ]
+        if target.mode == "eager":
+            for job in jobs:
+                yield _measured(
+                    job.case, job.kind, target, functools.partial(_outputs, job, target), job.judge
+                )
+            for case in fitting:
+                if isinstance(case, ExactCase):
+                    yield from _run_exact(case, target)
+                elif isinstance(case, TrajectoryCase):  # training itself decides how it is run
+                    yield from _run_trajectory(case, target)
+            continue
+        for job, arrays in zip(jobs, _compiled(jobs, target), strict=True):
+            yield _measured(job.case, job.kind, target, functools.partial(_raised, arrays), job.judge)
 
 
 def expected(case: Case, result: Result) -> Expected:
     """Return what a result was measured against, and how far from it it may be."""
     dtype = result.target.dtype
-    if isinstance(case, FunctionCase):
+    if isinstance(case, FunctionCase | DenseCase):
         return _expected(case, dtype, ORDERS[result.kind])
     if isinstance(case, TrajectoryCase):
         states, allowed = _expected_trajectory(case, dtype)
@@ -93,39 +135,114 @@ def expected(case: Case, result: Result) -> Expected:
     return Expected(answers, [np.zeros(answer.shape) for answer in answers])
 
 
-def _run_function(case: FunctionCase, target: Target) -> Iterator[Result]:
-    nn = backends.backend(target.backend)
-    for kind, order in ORDERS.items():
-        if order > case.derivatives or (order and not measure.differentiable(case)):
-            return
+@dataclass(frozen=True)
+class _Job:
+    """A function of tensors that returns a list of them, the arrays that it is called on, and its judge."""
 
-        yield _measured(
+    case: Case
+    kind: str
+    function: Callable[..., list[Any]]
+    arrays: list[Array]
+    judge: Callable[[list[Array]], Deviation]
+
+
+def _jobs(case: FunctionCase | DenseCase, target: Target) -> Iterator[_Job]:
+    nn, dtype = backends.backend(target.backend), target.dtype
+    arrays = [case.points(dtype)] if isinstance(case, DenseCase) else [rounded(x, dtype) for x in case.inputs]
+    for kind, order in ORDERS.items():
+        if order > _highest(case):
+            return
+        derived = _derived(nn, case, order)
+        yield _Job(
             case,
             kind,
-            target,
-            functools.partial(_outputs, nn, case, target, order),
-            functools.partial(_deviation, case, target.dtype, order),
+            functools.partial(_listed, functools.partial(derived, nn)),
+            arrays,
+            functools.partial(_deviation, case, dtype, order),
         )
 
 
-def _deviation(case: FunctionCase, dtype: str, order: int, arrays: list[Array]) -> Deviation:
+def _highest(case: FunctionCase | DenseCase) -> int:
+    if isinstance(case, DenseCase):
+        return 0 if case.slope is None else 1
+    return case.derivatives if measure.differentiable(case) else 0
+
+
+def _listed(function: Callable[..., Any], *tensors: Any) -> list[Any]:
+    return list(measure.leaves(function(*tensors)))
+
+
+def _tensors(job: _Job, target: Target) -> list[Any]:
+    nn = backends.backend(target.backend)
+
+    def tensor(array: Array) -> Any:
+        dtype = target.dtype if array.dtype.kind == "f" else None
+        return nn.asarray(array, dtype=dtype, device=target.device)
+
+    return [tensor(array) for array in job.arrays]
+
+
+def _outputs(job: _Job, target: Target) -> list[Array]:
+    nn = backends.backend(target.backend)
+    return [nn.to_numpy(y) for y in job.function(*_tensors(job, target))]
+
+
+class NotCompiled(Exception):
+    """A function runs as it is: the framework cannot compile it."""
+
+
+def _compiled(jobs: list[_Job], target: Target) -> Iterator[list[Array] | Exception]:
+    """Yield what the jobs give, or raise, if all are compiled as one function; else in halves of them."""
+    if not jobs:
+        return
+    nn, raised = backends.backend(target.backend), dict[int, Exception]()
+
+    def together(inputs: list[list[Any]]) -> list[list[Any]]:
+        return [
+            attempt(number, job, tensors)
+            for number, (job, tensors) in enumerate(zip(jobs, inputs, strict=True))
+        ]
+
+    def attempt(number: int, job: _Job, tensors: list[Any]) -> list[Any]:
+        try:
+            return job.function(*tensors)
+        except Exception as error:  # of whatever kind: it is the job's result
+            raised[number] = error
+            return []
+
+    found: list[list[Array] | Exception]
+    with _listening() as warnings:
+        try:
+            compiled = nn.compile(together, jit=target.mode == "jit")
+            results = compiled([_tensors(job, target) for job in jobs])
+            found = [[nn.to_numpy(y) for y in ys] for ys in results]
+        except Exception as error:
+            raised, found = {}, [error]
+    if not warnings and len(found) == len(jobs):
+        yield from (raised.get(number, arrays) for number, arrays in enumerate(found))
+    elif len(jobs) == 1:
+        yield NotCompiled(warnings[0]) if warnings else found[0]
+    else:
+        half = len(jobs) // 2
+        yield from _compiled(jobs[:half], target)
+        yield from _compiled(jobs[half:], target)
+
+
+def _raised(arrays: list[Array] | Exception) -> list[Array]:
+    if isinstance(arrays, Exception):
+        raise arrays
+    return arrays
+
+
+def _deviation(case: FunctionCase | DenseCase, dtype: str, order: int, arrays: list[Array]) -> Deviation:
     return measure.deviation(arrays, _expected(case, dtype, order), dtype)
 
 
-def _outputs(nn: Backend, case: FunctionCase, target: Target, order: int) -> list[Array]:
-    derived = _derived(nn, case, order)
-
-    def function(*tensors: Any) -> list[Any]:
-        return list(measure.leaves(derived(nn, *tensors)))
-
-    compiled = nn.compile(function) if target.mode == "compiled" else function
-    tensors = [nn.asarray(measure.rounded(x, target.dtype), device=target.device) for x in case.inputs]
-    return [nn.to_numpy(y) for y in compiled(*tensors)]
-
-
-def _derived(nn: Backend, case: FunctionCase, order: int) -> Callable[..., Any]:
+def _derived(nn: Backend, case: FunctionCase | DenseCase, order: int) -> Callable[..., Any]:
     if order == 0:
         return case.run
+    if isinstance(case, DenseCase):
+        return lambda nn, x: nn.grad(lambda x: nn.sum(case.run(nn, x)))(x)
     lower, by = _derived(nn, case, order - 1), tuple(measure.differentiable(case))
     # Of the reference, as a compiler may not know the shapes.
     results = measure.leaves(case.reference(*case.inputs)) if order == 1 else (case.inputs[i] for i in by)
@@ -148,21 +265,22 @@ def _weighted_sum(nn: Backend, y: Any, shape: tuple[int, ...], which: int) -> An
     dtype = nn.dtype_name(y.dtype)
     is_complex = dtype.startswith("complex")
     weights = measure.weights_like(np.zeros(shape, "complex128" if is_complex else "float64"), which)
-    weights = nn.asarray(weights.astype(dtype), device=nn.device(y))
+    rounded_weights = weights.astype(dtype) if is_complex else rounded(weights, dtype)
+    weights = nn.asarray(rounded_weights, dtype=dtype, device=nn.device(y))
     return nn.sum(nn.real(y * weights) if is_complex else y * weights)
 
 
 @functools.lru_cache(maxsize=64)
-def _expected(case: FunctionCase, dtype: str, order: int) -> Expected:
+def _expected(case: FunctionCase | DenseCase, dtype: str, order: int) -> Expected:
     functions = (measure.expected_forward, measure.expected_gradient, measure.expected_second)
     with np.errstate(all="ignore"):
+        if isinstance(case, DenseCase):
+            return measure.expected_dense(case, dtype, order)
         return functions[order](case, dtype)
 
 
 def _run_exact(case: ExactCase, target: Target) -> Iterator[Result]:
     nn = backends.backend(target.backend)
-    if target.mode == "compiled":
-        return
     expected = case.answers(target.dtype)
 
     def outputs() -> list[Array]:
@@ -205,8 +323,6 @@ def _identical(got: Array, wanted: Array) -> bool:
 
 
 def _run_trajectory(case: TrajectoryCase, target: Target) -> Iterator[Result]:
-    if target.mode == "compiled":  # training itself decides how it is run
-        return
     nn = backends.backend(target.backend)
     expected, allowed = _expected_trajectory(case, target.dtype)
     unit = float(np.max(measure.ulp(np.max(np.abs(expected)), target.dtype)))
@@ -238,7 +354,7 @@ in 118 times (0.45**6), and even then one more is beyond 8 * 0.6 of them once in
 @functools.lru_cache(maxsize=64)
 def _expected_trajectory(case: TrajectoryCase, dtype: str) -> tuple[Array, Array]:
     expected: Array = case.reference(case.steps, lambda x: x)
-    size = measure.WIDE(np.finfo(dtype).eps) / 2 * case.roundings  # each rounding is by half an eps at most
+    size = measure.WIDE(FORMATS[dtype].eps) / 2 * case.roundings  # each rounding is by half an eps at most
     drift = np.zeros(len(expected), measure.WIDE)
     for seed in range(DISTURBED):
         generator = np.random.default_rng(seed)
@@ -270,13 +386,15 @@ def _measured(
 
     cause = known.cause(case.id, kind, target)
     try:
-        with _listening() as warnings:
+        with _listening():
             arrays = outputs()
-        if warnings and target.mode == "compiled":
-            if cause is not None:
-                return result(KNOWN, detail=cause)
-            return result(ERROR, detail=f"it was not compiled: {warnings[0]}")
         found = judged(arrays)
+    except NotCompiled as error:
+        if cause is not None:
+            return result(KNOWN, detail=cause)
+        # what a compiler to machine code cannot do runs as a graph, as documented
+        status = MISSING if target.mode == "jit" else ERROR
+        return result(status, detail=f"it was not compiled: {error}")
     except NotImplementedError as error:
         return result(MISSING, detail=str(error))
     except AttributeError as error:
@@ -324,10 +442,3 @@ def _listening() -> Iterator[list[str]]:
 def _sentence(error: Exception) -> str:
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0] if lines else ''}"
-
-
-_RUN: dict[type, Callable[..., Iterator[Result]]] = {
-    FunctionCase: _run_function,
-    ExactCase: _run_exact,
-    TrajectoryCase: _run_trajectory,
-}

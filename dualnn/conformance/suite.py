@@ -9,16 +9,21 @@ import platform
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from dualnn import backends
 from dualnn.conformance import catalogue, measure, names, runner
+from dualnn.conformance.case import Case, DenseCase, FunctionCase
 from dualnn.conformance.runner import BAD, KNOWN, MISSING, Result
-from dualnn.conformance.target import Target, targets
+from dualnn.conformance.target import DTYPES, MODES, Target, targets
+from dualnn.names import unknown
 
-CHUNK = 6
+CHUNK = 24
+CHUNK_OF_JIT = 60
+"""How many cases a process is given at once. What is compiled is compiled together; machine code more of it,
+for which a compiler takes seconds before the first function."""
 Progress = Callable[[int, int], None]
 """Called with the number of cases done, and of all."""
 
@@ -91,7 +96,8 @@ def conform(
     names_of_backends: Iterable[str] | None = None,
     *,
     devices: Iterable[str] | None = None,
-    dtypes: Iterable[str] = ("float32", "float64"),
+    dtypes: Iterable[str] = DTYPES,
+    modes: Iterable[str] = MODES,
     level: str = "quick",
     select: Iterable[str] = (),
     fail_fast: bool = False,
@@ -104,7 +110,8 @@ def conform(
         names_of_backends: which backends; all that are available by default. Any registered one is taken.
         devices: which devices, ``"cpu"``, ``"cuda"``; by default all that each backend has.
         dtypes: which floating-point dtypes.
-        level: ``"quick"``, or ``"full"``: longer sums and trajectories, and everything compiled too.
+        modes: how it is run: ``"eager"``, ``"compiled"`` (as a graph), ``"jit"`` (as machine code).
+        level: ``"quick"``, or ``"full"``: longer sums and trajectories, and machine code of everything.
         select: parts of the cases' ids, or patterns such as ``"losses.*"``; by default all.
         fail_fast: end after the first case with a fault.
         jobs: how many processes work on it.
@@ -121,6 +128,10 @@ def conform(
     >>> conform(dn.available()[:1], select=["losses.Huber"]).passed
     True
     """
+    modes = tuple(modes)
+    for mode in modes:
+        if mode not in MODES:
+            raise ValueError(unknown("mode", mode, MODES))
     if level not in ("quick", "full"):
         raise ValueError(f"expected the level 'quick' or 'full', got {level!r}")
     start = time.perf_counter()
@@ -130,14 +141,15 @@ def conform(
         raise ValueError(
             f"expected patterns that select cases, got {', '.join(select)}; known: 'losses.Huber', ..."
         )
-    where = targets(names_of_backends, devices, dtypes, level)
-    ids = [case.id for case in cases]
+    where = [one for one in targets(names_of_backends, devices, dtypes, level) if one.mode in modes]
     results: list[Result] = []
     stopped = False
-    for done, found in _run(ids, where, jobs):
+    work = _work(cases, where, level, jobs)
+    total = sum(len(ids) for ids, _ in work)
+    for done, found in _run(work, jobs):
         results += found
         if progress is not None:
-            progress(done, len(ids))
+            progress(done, total)
         if fail_fast and any(result.status in BAD for result in found):
             stopped = True
             break
@@ -158,17 +170,43 @@ def conform(
     )
 
 
-def _run(ids: list[str], where: list[Target], jobs: int) -> Iterator[tuple[int, list[Result]]]:
+_Work: TypeAlias = tuple[list[str], list[Target]]
+
+
+def _work(cases: list[Case], where: list[Target], level: str, jobs: int) -> list[_Work]:
+    """Return what is run together: ids of cases, and targets. What takes longest is first."""
+    machine_code = [target for target in where if target.mode == "jit"]
+    others = [target for target in where if target.mode != "jit"]
+    compiled = cases if level == "full" else runner.of_quick_jit(cases)
+    compiled = [case for case in compiled if isinstance(case, FunctionCase | DenseCase)]
+    dense = [case.id for case in cases if isinstance(case, DenseCase)]
+    ids = [case.id for case in cases if not isinstance(case, DenseCase)]
+    for_jit = [case.id for case in compiled if not isinstance(case, DenseCase)]
+    work: list[_Work] = []
+    for target in machine_code:
+        work += [(dense, [target])] if dense else []
+        work += [(chunk, [target]) for chunk in _chunks(for_jit, CHUNK_OF_JIT)]
+    work += [(dense, [target]) for target in others if dense]
+    size = CHUNK if jobs > 1 else 1  # one case after the other shows that it goes on, and ends at a fault
+    return work + [(chunk, others) for chunk in _chunks(ids, size)]
+
+
+def _chunks(ids: list[str], size: int) -> list[list[str]]:
+    return [ids[i : i + size] for i in range(0, len(ids), size)]
+
+
+def _run(work: list[_Work], jobs: int) -> Iterator[tuple[int, list[Result]]]:
+    done = 0
     if jobs == 1:
-        for done, one in enumerate(ids, 1):
-            yield done, _run_chunk([one], where)
+        for ids, where in work:
+            found = _run_chunk(ids, where)
+            done += len(ids)
+            yield done, found
         return
-    chunks = [ids[i : i + CHUNK] for i in range(0, len(ids), CHUNK)]
     # Fresh processes: frameworks and their threads do not survive a fork.
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(jobs, context, _wait_asleep) as pool:
-        futures = {pool.submit(_run_chunk, chunk, where): len(chunk) for chunk in chunks}
-        done = 0
+        futures = {pool.submit(_run_chunk, ids, where): len(ids) for ids, where in work}
         try:
             for future in concurrent.futures.as_completed(futures):
                 done += futures[future]
@@ -185,12 +223,7 @@ def _wait_asleep() -> None:
 
 def _run_chunk(ids: list[str], where: list[Target]) -> list[Result]:
     wanted = set(ids)
-    return [
-        result
-        for case in catalogue.all_cases()
-        if case.id in wanted
-        for result in runner.run_case(case, where)
-    ]
+    return list(runner.run_cases([case for case in catalogue.all_cases() if case.id in wanted], where))
 
 
 def _difference(results: list[Result], dtype: str) -> tuple[float, str]:

@@ -15,6 +15,7 @@ from dualnn.conformance.target import Target, targets
 
 LEVEL = os.environ.get("DUALNN_CONFORMANCE_LEVEL", "quick")
 TARGETS = targets(level=LEVEL)
+IN_QUICK_JIT = set(runner.of_quick_jit(catalogue.all_cases()))
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=str)
@@ -23,6 +24,8 @@ TARGETS = targets(level=LEVEL)
 )
 def test_case(case: Case, target: Target) -> None:
     """Nothing that is measured of the case is out of bounds or in error."""
+    if target.mode == "jit" and LEVEL == "quick" and case not in IN_QUICK_JIT:
+        pytest.skip("the full level makes machine code of it")
     results = list(runner.run_case(case, [target]))
     bad = [
         f"{r.kind}: {r.error:.3g} ULP, {r.bound:.3g} allowed; {r.detail}"

@@ -33,7 +33,7 @@ LINEAR = "linear: one rounding for what is moved or added; gradients are added"
 @functools.cache
 def _built(make: Maker, backend: str, device: str, dtype: str, shapes: Any) -> Layer:
     layer: Layer = make().on(backend, device=device, dtype=dtype)
-    zeros = [np.zeros(shape, dtype) for shape in shapes]
+    zeros = [np.zeros(shape, np.float32 if dtype == "bfloat16" else dtype) for shape in shapes]
     # In a thread of its own, as this one may be in the middle of compiling, where no variable can be made.
     with ThreadPoolExecutor(1) as thread:
         thread.submit(layer, zeros if len(zeros) > 1 else zeros[0]).result()
