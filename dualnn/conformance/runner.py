@@ -214,7 +214,9 @@ def _compiled(jobs: list[_Job], target: Target) -> Iterator[list[Array] | Except
     with _listening() as warnings:
         try:
             compiled = nn.compile(together, jit=target.mode == "jit")
-            results = compiled([_tensors(job, target) for job in jobs])
+            inputs = [_tensors(job, target) for job in jobs]
+            compiled(inputs)  # which may run the function itself, to see what it does
+            results = compiled(inputs)
             found = [[nn.to_numpy(y) for y in ys] for ys in results]
         except Exception as error:
             raised, found = {}, [error]

@@ -24,7 +24,10 @@ from dualnn.protocol import Backend
 
 Disturb = Callable[[Array], Array]
 STEPS = 50
-FULL = 500
+FULL = 2_500
+"""Beyond 2,000 steps, where a correction of the bias by 1 - 0.999**t still counts."""
+FAR = (990, 1_990, 2**16 - 20, 2**24 - 20, 2**31 - 20)
+"""Numbers of steps from which on training is resumed: past bounds of counters and of exact float32 integers."""
 SIZES = (5, 3)
 """The sizes of two variables."""
 
@@ -139,9 +142,16 @@ def _clipped(g: Array, c: dict[str, Any], disturb: Disturb) -> Array:
 
 
 def _reference(
-    name: str, given: dict[str, Any], used: tuple[str, ...], moving: Callable[[int], Any] = lambda t: True
+    name: str,
+    given: dict[str, Any],
+    used: tuple[str, ...],
+    moving: Callable[[int], Any] = lambda t: True,
+    first: int = 0,
 ) -> Callable[[int, Disturb], Array]:
-    """Return the reference of a case; `moving` tells which numbers have a gradient in a step."""
+    """Return the reference of a case that goes on after `first` steps.
+
+    `moving` tells which numbers have a gradient in a step.
+    """
     rule, defaults, start = _RULES[name]
 
     def reference(steps: int, disturb: Disturb) -> Array:
@@ -153,7 +163,7 @@ def _reference(
         w = START.astype(WIDE)
         slots = {slot: np.full(8, WIDE(c.get("initial_accumulator_value", start[slot]))) for slot in used}
         rows = [np.concatenate([w, *(slots[slot] for slot in used)])]
-        for t, g in enumerate(_gradients(steps).astype(WIDE), 1):
+        for t, g in enumerate(_gradients(steps).astype(WIDE), first + 1):
             old, old_slots, rate = w, dict(slots), c["learning_rate"]
             if callable(rate):
                 rate = WIDE(0.05) * WIDE(0.5) ** (WIDE(t - 1) / 10)
@@ -169,7 +179,7 @@ def _reference(
 
 
 def _run(
-    name: str, given: dict[str, Any], used: tuple[str, ...], by_formula: bool = False
+    name: str, given: dict[str, Any], used: tuple[str, ...], by_formula: bool = False, first: int = 0
 ) -> Callable[..., Array]:
     def run(nn: Backend, dtype: str, device: str, steps: int) -> Array:
         def native(numbers: Array) -> list[Any]:
@@ -177,7 +187,7 @@ def _run(
 
         variables = [nn.Variable(part) for part in native(START)]
         optimizer = getattr(optimizers, name)(**given)
-        optimizer.slots = optimizer.init(nn, variables)
+        optimizer.slots, optimizer.iterations = optimizer.init(nn, variables), first
 
         def row() -> Array:
             slots = [[state[slot] for state in optimizer.slots] for slot in used]
@@ -196,18 +206,24 @@ def _run(
 
 
 def _case(
-    name: str, variant: str, given: dict[str, Any], steps: int = STEPS, by_formula: bool = False
+    name: str,
+    variant: str,
+    given: dict[str, Any],
+    steps: int = STEPS,
+    by_formula: bool = False,
+    first: int = 0,
 ) -> Case:
     used = _used(name, given)
-    variant = variant or ("" if steps == STEPS else f"{steps} steps")
+    variant = variant or ("" if steps <= STEPS else f"{steps:,} steps")
+    variant = f"after {first:,} steps" if first else variant
     return TrajectoryCase(
         name=f"optimizers.{name}",
         variant=", ".join(filter(None, (variant, "by the formula" if by_formula else ""))),
-        run=_run(name, given, used, by_formula),
-        reference=_reference(name, given, used),
+        run=_run(name, given, used, by_formula, first),
+        reference=_reference(name, given, used, first=first),
         roundings=2,
         steps=steps,
-        level="quick" if steps == STEPS else "full",
+        level="quick" if steps <= STEPS else "full",
         reason=REASON,
     )
 
@@ -270,6 +286,7 @@ CASES: list[Case] = []
 for _name, _variants in _TABLE.items():
     CASES += [_case(_name, variant, given) for variant, given in {**_variants, **_FOR_ALL}.items()]
     CASES.append(_case(_name, "", {}, FULL))
+    CASES += [_case(_name, "", {}, 25, first=first) for first in FAR]
 
 # ------------------------------------------------------------------ the fused kernels
 
@@ -423,6 +440,40 @@ def _all_finite(nn: Any, dtype: str) -> dict[str, Any]:
     return {question: answer(question, numbers) for question, (numbers, _) in _LOOKED_AT.items()}
 
 
+EVERY = 4
+_SUMMED = np.random.default_rng(5).integers(-8, 9, (12, 3)).astype(float)
+
+
+def _accumulated(first: int, nn: Any, dtype: str) -> dict[str, Any]:
+    variable = nn.Variable(nn.asarray([1.0, -2.0, 3.0], dtype=dtype))
+    optimizer = optimizers.SGD(0.5, gradient_accumulation_steps=EVERY)
+    optimizer.slots, optimizer.iterations = optimizer.init(nn, [variable]), first
+    found = {}
+    for step, gradient in enumerate(_SUMMED, 1):
+        optimizer.apply([nn.asarray(gradient, dtype=dtype)], [variable])
+        found[f"step {step}"] = nn.asarray(nn.to_numpy(variable))
+    return found
+
+
+def _of_accumulated() -> dict[str, Array]:
+    w, found = np.array([1.0, -2.0, 3.0]), {}
+    for step in range(1, len(_SUMMED) + 1):
+        if step % EVERY == 0:
+            w = w - 0.5 * _SUMMED[step - EVERY : step].mean(0)
+        found[f"step {step}"] = w
+    return found
+
+
+CASES += [
+    ExactCase(
+        name="optimizers.SGD",
+        variant=f"gradients of {EVERY} steps{f', after {first:,} steps' if first else ''}",
+        run=functools.partial(_accumulated, first),
+        expected=_of_accumulated(),
+        reason="means of four small integers",
+    )
+    for first in (0, 2_000, 2**31)
+]
 CASES += [
     ExactCase(
         name="all_finite",

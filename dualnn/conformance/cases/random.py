@@ -133,6 +133,9 @@ def _uniform(dtype: str, bits: int) -> Case:
     )
 
 
+FAR = (2**16 - 3, 2**24 - 3, 2**31 - 3, 2**32 - 3, 2**53 - 3, 2**62 - 13)
+"""Numbers of words close below the bounds of other integers and of exact floats; 2**62 is that of the generator."""
+
 CASES: list[Case] = [
     _integers(
         "random.mix64",
@@ -158,6 +161,26 @@ CASES: list[Case] = [
         lambda keys, data: signed([fold(int(k), int(d)) for k, d in zip(keys, data, strict=True)]),
         KEYS,
         [0, 1, -1, 7, 2**40, 2**63 - 1],
+    ),
+    *(
+        _integers(
+            "random.bits",
+            lambda nn, key, start=start: random.bits(nn, key, start, (7,), nn.device(key)),
+            lambda key, start=start: signed(words(int(key), 7, start)),
+            KEY,
+            variant=f"from word {start:,}",
+            quick_jit=True,
+        )
+        for start in FAR
+    ),
+    _integers(
+        "random.fold",
+        lambda nn, key, data: random.fold(nn, key, data),
+        lambda keys, data: signed([fold(int(k), int(d)) for k, d in zip(keys, data, strict=True)]),
+        [KEY] * (3 * len(FAR)),
+        [one + more for one in FAR for more in (0, 3, 5)],
+        variant="far children",
+        quick_jit=True,
     ),
     *(_uniform(*one) for one in {"bfloat16": 8, "float16": 11, "float32": 24, "float64": 53}.items()),
     *(_mask(p, shape) for p in (0.0, 0.3, 0.5, 1.0) for shape in ((), (0, 3), (1,), (3, 5), (20, 7))),
@@ -205,6 +228,27 @@ def _generator(nn: Backend, dtype: str) -> dict[str, Any]:
         "counter": np.asarray(g.counter),
     }
     return {question: nn.asarray(answer) for question, answer in drawn.items()}
+
+
+def _far_generator(nn: Backend, dtype: str) -> dict[str, Any]:
+    found = {}
+    for start in FAR:
+        g = random.Generator(KEY)
+        g.counter = start
+        drawn = {"bits": g.bits((2, 2)), "uniform": g.uniform((3,)), "integers": g.integers(-3, 7, (2,))}
+        found |= {f"{question}, {start:,}": nn.asarray(answer) for question, answer in drawn.items()}
+    return found
+
+
+def _of_far_generator() -> dict[str, Array]:
+    found: dict[str, Any] = {}
+    for start in FAR:
+        found |= {
+            f"bits, {start:,}": signed(words(KEY, 4, start), (2, 2)),
+            f"uniform, {start:,}": fractions(words(KEY, 3, start + 4)),
+            f"integers, {start:,}": np.asarray([w % 10 - 3 for w in words(KEY, 2, start + 7)]),
+        }
+    return found
 
 
 def _exact(name: str, variant: str, run: Any, expected: Any, dtypes: tuple[str, ...] = ("float64",)) -> Case:
@@ -272,6 +316,7 @@ CASES += [
             "counter": 21,
         },
     ),
+    _exact("random.Generator", "far words", _far_generator, _of_far_generator()),
     _normal("normal", normal),
     _normal("truncated_normal", truncated_normal),
 ]

@@ -437,7 +437,9 @@ CASES += [
         "LayerNormalization",
         "many features",
         layers.LayerNormalization,
-        lambda x, gamma, beta: (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + WIDE("1e-3")),
+        lambda x, gamma, beta: (
+            (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + WIDE("1e-3"))
+        ),
         _both_signs(3, LENGTH),
         np.ones(LENGTH),
         np.zeros(LENGTH),

@@ -217,6 +217,10 @@ def by_fit(
     return np.stack(rows)
 
 
+def _long(engine: str, nn: Backend, dtype: str, device: str, steps: int) -> Array:
+    return by_fit(_LONG, "on_epoch_end", nn, dtype, device, steps, engine=engine, jit=False)
+
+
 def _by_batches(net: Network, nn: Backend, dtype: str, device: str, steps: int) -> Array:
     model = _model(net, nn, dtype, device)
     rows = [_row(model)]
@@ -286,6 +290,25 @@ def _masks(seed: int | None, nn: Backend, dtype: str) -> dict[str, Any]:
     return {f"call {n}": model(np.ones((7, 5)), training=True) for n in range(3)}
 
 
+def _far_masks(nn: Backend, dtype: str) -> dict[str, Any]:
+    layer = dn.layers.Dropout(RATE_OF_DROPOUT, seed=5).on(nn.name, dtype=dtype)
+    layer(np.ones((7, 5)))
+    found = {}
+    for drawn in words.FAR:
+        nn.assign(layer.drawn, nn.asarray(drawn))
+        found |= {f"call {drawn + n:,}": layer(np.ones((7, 5)), training=True) for n in range(5)}
+    return found
+
+
+def _expected_far_masks(dtype: str) -> dict[str, Array]:
+    key, scale = words.key(5, "mask"), np.asarray(1 / (1 - RATE_OF_DROPOUT), dtype)
+    return {
+        f"call {n:,}": words.mask(words.fold(key, n), (7, 5), 1 - RATE_OF_DROPOUT) * scale
+        for drawn in words.FAR
+        for n in range(drawn, drawn + 5)
+    }
+
+
 def _expected_masks(key: int, dtype: str) -> dict[str, Array]:
     kept = [words.mask(words.fold(key, n), (7, 5), 1 - RATE_OF_DROPOUT) for n in range(3)]
     return {f"call {n}": mask * np.asarray(1 / (1 - RATE_OF_DROPOUT), dtype) for n, mask in enumerate(kept)}
@@ -317,4 +340,87 @@ CASES += [
         ("masks of the first calls", None, words.key(SEED, "layers.1", "mask")),
         ("masks of a seed of its own", 5, words.key(5, "mask")),
     )
+]
+CASES.append(
+    ExactCase(
+        name="layers.Dropout",
+        variant="masks of far calls",
+        run=_far_masks,
+        expected=_expected_far_masks,
+        reason="the mask of a call follows from the key and the number of calls before, bit for bit",
+    )
+)
+
+# ------------------------------------------------------------------ many steps
+
+_LONG = Network(hidden=False, optimizer="Adam")
+LONG = 2_500
+CASES += [
+    TrajectoryCase(
+        name="Model.fit",
+        variant=f"softmax classifier, Adam, {LONG:,} steps, engine {engine}, {dtype}",
+        run=functools.partial(_long, engine),
+        reference=reference_of(_LONG, BATCHES),
+        roundings=4,
+        steps=LONG,
+        dtypes=(dtype,),
+        level="quick" if (engine, dtype) == ("epoch", "float32") else "full",
+        reason=REASON,
+    )
+    for engine in ("eager", "step", "epoch")
+    for dtype in ("float32", "float64")
+]
+
+# ------------------------------------------------------------------ the loss scale
+
+STEEP, RATE, FIRST = 2.0**10, 2.0**-20, 2.0**15
+"""The slope of a loss, the learning rate, and the loss scale before the first step."""
+GROWTH, LARGEST = 2_000, 65_504.0
+_RUNS = (9, 1, 1, 1_998, 1, 1, 1, 1_998, 1, 1, 1, 2_005)
+"""How many steps are done between looks at the weight."""
+
+
+def _steep(y_true: Any, y_pred: Any) -> Any:
+    return (y_true * y_pred)[:, 0]
+
+
+def _scaled(engine: str, nn: Backend, dtype: str) -> dict[str, Any]:
+    model = dn.Sequential([dn.layers.Dense(1, use_bias=False, kernel_initializer="zeros")])
+    model = model.on(nn.name, dtype=dtype)
+    model.compile(dn.optimizers.SGD(RATE), _steep, precision="mixed_float16", engine=engine)
+    found, done = {}, 0
+    for steps in _RUNS:
+        one = np.ones((steps, 1), np.float32)
+        model.fit(one, STEEP * one, batch_size=1, epochs=1, shuffle=False, verbose=0)
+        done += steps
+        found[f"step {done:,}"] = nn.asarray(np.ravel(model.get_weights()[0]))
+    return found
+
+
+def _of_scaled() -> dict[str, Array]:
+    scale, good, moves, done, found = FIRST, 0, 0, 0, {}
+    for steps in _RUNS:
+        for _ in range(steps):
+            if STEEP * scale > LARGEST:  # the gradient overflows: the step changes nothing
+                scale, good = scale / 2, 0
+                continue
+            moves, good = moves + 1, good + 1
+            if good == GROWTH:
+                scale, good = scale * 2, 0
+        done += steps
+        found[f"step {done:,}"] = np.asarray([-moves * STEEP * RATE])
+    return found
+
+
+CASES += [
+    ExactCase(
+        name="Model.fit",
+        variant=f"loss scale, engine {engine}",
+        run=functools.partial(_scaled, engine),
+        expected=_of_scaled(),
+        dtypes=("float32",),
+        level="quick" if engine == "epoch" else "full",
+        reason="Keras's rule: halved by a step that overflows, doubled by 2,000 that do not; powers of two",
+    )
+    for engine in ("step", "epoch")
 ]
