@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from dualnn import plots
+from dualnn import backends, plots
 from dualnn.conformance import export, html, record, tables
 from dualnn.conformance import suite as suites
 from dualnn.conformance.target import DTYPES, MODES
@@ -47,6 +47,10 @@ def conform(
         typer.Option("--record", help="Keep inputs and results, to hold another machine against them."),
     ] = None,
     against: Annotated[Path | None, typer.Option(help="Compare with what --record kept elsewhere.")] = None,
+    random: Annotated[
+        int | None, typer.Option(min=1, help="Instead: compare so many random models on two backends.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the random models: another seed, other models.")] = 0,
 ) -> None:
     """Measure how exactly every public operation computes, on every backend and device here."""
     for path in (report, json, junit, record_to):
@@ -56,7 +60,11 @@ def conform(
         plots.figure(1, 1)  # raises if there is nothing to draw with
     # Tiny operations gain nothing by threads, which wait for each other; set before a framework is imported.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    with _progress() as progress:
+    jobs = jobs or os.cpu_count() or 1
+    if random is not None:
+        _random(random, seed, jobs)
+        return
+    with _progress("measuring", "cases") as progress:
         found = suites.conform(
             backend,
             devices=device,
@@ -65,7 +73,7 @@ def conform(
             level=level,
             select=select or (),
             fail_fast=fail_fast,
-            jobs=jobs or os.cpu_count() or 1,
+            jobs=jobs,
             progress=progress,
         )
     if record_to is not None:
@@ -83,18 +91,41 @@ def conform(
         raise typer.Exit(1)
 
 
+def _random(count: int, seed: int, jobs: int) -> None:
+    """Compare random models, print each that fails as code, and raise Exit(1) if there is one."""
+    try:
+        from dualnn.conformance.random_search import search  # it takes Hypothesis, which nothing else does
+    except ModuleNotFoundError as error:
+        raise ImportError(f"random models need {error.name}; try: pip install {error.name}") from error
+    if len(backends.available()) < 2:
+        raise ValueError(
+            f"expected two backends to compare random models, got {', '.join(backends.available()) or 'none'}"
+        )
+    with _progress("comparing", "models") as progress:
+        pieces = search(count, seed, jobs, progress)
+    failed = [piece for piece in pieces if piece.failure is not None]
+    for piece in failed:
+        print(f"# drawn from seed {piece.seed}: dualnn conform --random {piece.count} --seed {piece.seed}")
+        print(piece.failure)
+    unexplained = f"{len(failed)} unexplained" + (", whose code is above" if failed else "")
+    seeds = f"from the seeds {pieces[0].seed} to {pieces[-1].seed}"
+    print(f"{count:,} random models {seeds}, in float32 and float64, with a step of training: {unexplained}")
+    if failed:
+        raise typer.Exit(1)
+
+
 @contextmanager
-def _progress() -> Iterator[suites.Progress | None]:
+def _progress(doing: str, what: str) -> Iterator[suites.Progress | None]:
     """Show a progress bar on a terminal; yield what moves it."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield None
         return
     columns = (
-        TextColumn("measuring"),
+        TextColumn(doing),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("cases"),
+        TextColumn(what),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=console, transient=True) as bar:

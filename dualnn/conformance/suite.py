@@ -205,7 +205,7 @@ def _run(work: list[_Work], jobs: int) -> Iterator[tuple[int, list[Result]]]:
         return
     # Fresh processes: frameworks and their threads do not survive a fork.
     context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(jobs, context, _wait_asleep) as pool:
+    with concurrent.futures.ProcessPoolExecutor(jobs, context, wait_asleep) as pool:
         futures = {pool.submit(_run_chunk, ids, where): len(ids) for ids, where in work}
         try:
             for future in concurrent.futures.as_completed(futures):
@@ -215,7 +215,8 @@ def _run(work: list[_Work], jobs: int) -> Iterator[tuple[int, list[Result]]]:
             pool.shutdown(cancel_futures=True)
 
 
-def _wait_asleep() -> None:
+def wait_asleep() -> None:
+    """Prepare a process that works beside others, before it imports a framework."""
     # Beside each other, threads that spin while they wait take the cores from those that work. It is read
     # when a framework is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")

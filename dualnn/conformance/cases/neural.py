@@ -344,6 +344,8 @@ POOLS: dict[str, tuple[Any, Any, Any, str]] = {
     "same, stride 2, even width": ((1, 3, 4, 1), (3, 3), (2, 2), "same"),
     "same, overlapping, channels": ((1, 3, 2, 2), (3, 2), (1, 1), "same"),
     "same, larger than image": ((1, 2, 2, 1), (5, 4), (1, 1), "same"),
+    "same, tall": ((1, 5, 4, 1), (3, 2), (2, 2), "same"),
+    "same, wide": ((1, 4, 5, 2), (2, 3), (2, 1), "same"),
 }
 
 

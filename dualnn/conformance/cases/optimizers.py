@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from dualnn import optimizers
-from dualnn.conformance.case import Array, Case, ExactCase, TrajectoryCase
+from dualnn.conformance.case import Array, Case, ExactCase, FunctionCase, TrajectoryCase
 from dualnn.conformance.measure import WIDE
 from dualnn.fast_paths import generic
 from dualnn.protocol import Backend
@@ -439,6 +439,60 @@ def _all_finite(nn: Any, dtype: str) -> dict[str, Any]:
 
     return {question: answer(question, numbers) for question, (numbers, _) in _LOOKED_AT.items()}
 
+
+# ------------------------------------------------------------------ variables of many numbers
+
+LARGE = 70_000
+"""Numbers of one variable: more than a kernel does at once, or in one thread."""
+STEP_OF_LARGE = 7
+
+
+def _large(name: str, by_formula: bool) -> Case:
+    used = _used(name, {})
+    rule, defaults, _ = _RULES[name]
+    constants = {"learning_rate": 0.01, **defaults}
+    generator = np.random.default_rng(6)
+
+    def run(nn: Any, w: Any, g: Any, *held: Any) -> Any:
+        optimizer = getattr(optimizers, name)()
+        scalars = {
+            key: nn.asarray(value, dtype=w.dtype, device=nn.device(w))
+            for key, value in optimizer.scalars_of(STEP_OF_LARGE - 1).items()
+        }
+        slots = [{slot: nn.asarray(x, copy=True) for slot, x in zip(used, held, strict=True)}]
+        with generic() if by_formula else nullcontext():
+            (new,), (state,) = optimizer.update(
+                nn, [nn.asarray(w, copy=True)], [g], slots, scalars, in_place=not by_formula
+            )
+        return [new, *(state[slot] for slot in used)]
+
+    def reference(w: Array, g: Array, *held: Array) -> list[Array]:
+        numbers = {k: WIDE(x) for k, x in constants.items() if isinstance(x, float)}
+        numbers |= {f"1 - {k}": 1 - x for k, x in numbers.items() if k.startswith(("beta", "rho"))}
+        c = {**constants, **numbers, "exactly": constants}
+        slots, rate = dict(zip(used, held, strict=True)), numbers["learning_rate"]
+        if c.get("weight_decay"):
+            w = w - w * rate * c["weight_decay"]
+        w = w + rule(g, slots, STEP_OF_LARGE, rate, c, lambda x: x)
+        return [w, *(slots[slot] for slot in used)]
+
+    return FunctionCase(
+        name=f"optimizers.{name}",
+        variant=f"{LARGE:,} numbers{', by the formula' if by_formula else ''}",
+        run=run,
+        reference=reference,
+        inputs=tuple(
+            generator.uniform(0.1, 1, LARGE) * (generator.choice([-1, 1], LARGE) if i < 2 else 1)
+            for i in range(2 + len(used))
+        ),
+        roundings=10,
+        derivatives=0,
+        reason="a number of the result has at most 10 roundings before it",
+        quick_jit=by_formula,
+    )
+
+
+CASES += [_large(name, by_formula) for name in _TABLE for by_formula in (False, True)]
 
 EVERY = 4
 _SUMMED = np.random.default_rng(5).integers(-8, 9, (12, 3)).astype(float)

@@ -495,3 +495,35 @@ CASES += [
         ),
     )
 ]
+
+# ------------------------------------------------------------------ masks, which are more than a large number
+
+_SCORES = (_both_signs(2, 4, 3), _both_signs(2, 5, 3), _positive(2, 5, 2))
+_MASK = np.array([[1, 1, 0, 1, 0]] * 4, bool)
+
+
+def _attention(nn: Any, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    layer = layers.Attention(use_scale=False).on(nn.name, dtype=nn.dtype_name(q.dtype))
+    mask = nn.asarray(np.stack([np.ones(5, bool), _MASK[0]]), device=nn.device(q))
+    return layer([q, v, k], mask=[None, mask])
+
+
+def _of_attention(q: Array, k: Array, v: Array) -> Array:
+    mask = np.stack([np.ones(5, bool), _MASK[0]])[:, None]
+    scores = np.where(mask, q @ np.swapaxes(k, 1, 2), -np.inf)
+    return references.softmax(scores) @ v
+
+
+CASES += [
+    _case(
+        "layers.Attention",
+        f"16 bits, a mask, scores of up to {size:,}",
+        _attention,
+        _of_attention,
+        size * _SCORES[0],
+        _SCORES[1],
+        _SCORES[2],
+        operations=8,
+    )
+    for size in (1, 100)
+]

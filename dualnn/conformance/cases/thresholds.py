@@ -239,7 +239,7 @@ CASES += [_normalized(epsilon) for epsilon in (1e-3, 1.002e-5, 1e-5, 1e-6)]
 def _made(count: int) -> FunctionCase:
     def run(nn: Any, x: Tensor) -> Tensor:
         row = nn.arange(count, dtype=nn.dtype_name(x.dtype), device=nn.device(x))
-        return nn.sum(row * x) + 2 * nn.sum(nn.where(row > count / 2, x, 0.0))
+        return nn.sum(row * x, axis=0, keepdims=True) + 2 * nn.sum(nn.where(row > count / 2, x, 0.0))
 
     return FunctionCase(
         name="arange",
