@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import json
 import os
 import re
@@ -19,6 +21,8 @@ import dualnn as dn
 from dualnn import cli, fast_paths
 from dualnn.conformance import catalogue, conform, export, html, known, measure, names, record, runner
 from dualnn.conformance.case import ExactCase, FunctionCase, TrajectoryCase
+from dualnn.conformance.cases import thresholds
+from dualnn.conformance.formats import rounded
 from dualnn.conformance.target import targets
 
 BACKENDS = ("torch", "tensorflow")
@@ -361,3 +365,99 @@ def test_the_pages_code_runs(capsys):
     (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     exec(code, {})
     assert capsys.readouterr().out == "True []\n"
+
+
+# ------------------------------------------------------------------------------- thresholds
+
+SOURCES = ("dualnn", "dualnn_torch", "dualnn_tf")
+# Rooms in which no number of a user's network is computed.
+ELSEWHERE = {
+    "conformance", "benchmark", "native_loops", "plots", "diagnostics", "assignments", "datasets", "trace"
+}  # fmt: skip
+
+
+def constants():
+    """Return the numbers that are named at the top of a module, as ``module.NAME``."""
+    root = Path(dn.__file__).parent.parent
+    for source in SOURCES:
+        for path in sorted((root / source).rglob("*.py")):
+            module = ".".join(path.relative_to(root).with_suffix("").parts)
+            if ELSEWHERE & set(module.split(".")):
+                continue
+            for node in ast.parse(path.read_text()).body:
+                if isinstance(node, ast.Assign) and is_number(node.value):
+                    yield from (f"{module}.{n.id}" for t in node.targets for n in named(t) if n.id.isupper())
+
+
+def compared_with():
+    """Return the modules of the adapters in which a size is compared with a number as it stands."""
+    root = Path(dn.__file__).parent.parent
+    for path in (path for source in SOURCES[1:] for path in sorted((root / source).rglob("*.py"))):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Compare):
+                sides = [node.left, *node.comparators]
+                numbers = [s.value for s in sides if isinstance(s, ast.Constant) and type(s.value) is int]
+                yield from (f"{path.stem}, {number}" for number in numbers if number > 16)
+
+
+def test_a_threshold_has_a_name():
+    assert list(compared_with()) == []
+
+
+def named(target):
+    return [target] if isinstance(target, ast.Name) else getattr(target, "elts", [])
+
+
+def is_number(node):
+    """Return whether an expression is numbers alone, as ``2 * 2**30`` or ``9.0, 0.5``."""
+    parts = [part for part in ast.walk(node) if isinstance(part, ast.expr)]
+    kinds = (ast.Constant, ast.BinOp, ast.UnaryOp, ast.Tuple)
+    return all(isinstance(part, kinds) for part in parts) and all(
+        type(part.value) in (int, float) for part in parts if isinstance(part, ast.Constant)
+    )
+
+
+def test_every_threshold_has_cases_on_both_sides():
+    found = set(constants())
+    explained = {*thresholds.THRESHOLDS, *thresholds.NO_SIZES}
+    assert found - explained == set(), "name it in cases/thresholds.py, with the cases on its two sides"
+    assert {name for name in explained - found if hasattr_of(name) is None} == set()
+
+
+def hasattr_of(name):
+    module, _, constant = name.rpartition(".")
+    return getattr(importlib.import_module(module), constant, None)
+
+
+@pytest.mark.parametrize("name", thresholds.THRESHOLDS)
+def test_the_cases_of_a_threshold_exist(name):
+    patterns = thresholds.THRESHOLDS[name]
+    found = [[c.id for c in runner.selected(catalogue.all_cases(), [p], "full")] for p in patterns]
+    assert all(found)
+    assert sum(map(len, found)) >= 2
+
+
+def test_bfloat16_is_rounded_to_even_as_by_torch():
+    generator = np.random.default_rng(0)
+    x = (generator.normal(size=2000) * 10.0 ** generator.integers(-30, 30, 2000)).astype(np.float32)
+    x = np.concatenate([x, np.float32([1 + 2**-8, 1 + 3 * 2**-8, np.inf, -np.inf, -0.0])])
+    nn = dn.backend("torch")
+    np.testing.assert_array_equal(rounded(x, "bfloat16"), nn.to_numpy(nn.asarray(x, dtype="bfloat16")))
+    assert np.isnan(rounded(np.array([np.nan]), "bfloat16")).all()
+
+
+# ------------------------------------------------------------------------------- random models
+
+
+def test_random_models_as_a_command(monkeypatch):
+    done = CliRunner().invoke(cli.app, ["conform", "--random", "3", "--seed", "7", "--jobs", "1"])
+    assert done.exit_code == 0, done.output
+    assert "3 random models from the seeds 7 to 7" in done.output
+    assert "0 unexplained" in done.output
+    nn = dn.backend("tensorflow")
+    monkeypatch.setattr(nn, "matmul", lambda x, y, true=nn.matmul: true(x, y) * 1.001)
+    monkeypatch.setattr(nn, "linear", lambda *x, true=nn.linear: true(*x) * 1.001)
+    done = CliRunner().invoke(cli.app, ["conform", "--random", "10", "--jobs", "1"])
+    assert done.exit_code == 1
+    assert "def build():" in done.output
+    assert "1 unexplained, whose code is above" in done.output

@@ -28,8 +28,8 @@ class Case:
         dtypes: the floating-point dtypes that it is run in.
         reason: why the bound is what it is, or where the answer is documented.
         level: the level of the suite from which on it is run, ``"quick"`` or ``"full"``.
-        quick_jit: whether the quick level makes machine code of it, too, which takes long: of one case for
-            each name it does anyway, the full level of all.
+        machine_code: whether it is compiled to machine code, which takes long, in float32 at the quick level
+            and in each of its dtypes at the full one, which does so of all others in float32 as well.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Case:
     dtypes: tuple[str, ...] = FLOATS
     reason: str
     level: Literal["quick", "full"] = "quick"
-    quick_jit: bool = False
+    machine_code: bool = False
 
     @property
     def id(self) -> str:

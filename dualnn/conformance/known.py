@@ -30,6 +30,8 @@ class Known:
     dtypes: tuple[str, ...] = ()
 
 
+_INDUCTOR = "https://github.com/pytorch/pytorch/blob/v2.13.0/torch/_inductor/codegen/cpp.py"
+
 KNOWN: list[Known] = [
     Known(
         "gelu: left tail",
@@ -119,6 +121,96 @@ KNOWN: list[Known] = [
         "tensorflow",
         "inverts the matrix, which is an error",
         "https://github.com/tensorflow/tensorflow/issues/119477",
+    ),
+    Known(
+        "gelu: whole range",
+        "torch",
+        "computes 1 + erf, which cancels for negative x, and overflows where x * (1 + erf) does",
+        "https://github.com/pytorch/pytorch/issues/187806",
+        kinds=("forward",),
+    ),
+    Known(
+        "gelu: special values, in a graph",
+        "torch",
+        "gives NaN for infinity in float32, where oneDNN computes it",
+        "https://github.com/pytorch/pytorch/issues/185770",
+    ),
+    Known(
+        "erf: whole range",
+        "torch",
+        "computes erf of 16 bits by a polynomial whose error is relative to 1, not to the result",
+        dtypes=("bfloat16", "float16"),
+    ),
+    Known(
+        "erf: subnormal numbers",
+        "torch",
+        "computes erf of 16 bits by a polynomial whose error is relative to 1, not to the result",
+        dtypes=("bfloat16", "float16"),
+    ),
+    *(
+        Known(name, "torch", cause, _INDUCTOR, kinds=("forward",), modes=("jit",))
+        for name, cause in {
+            "acosh: whole range": "overflows in SLEEF's function where the argument's square does, which inductor calls",
+            "atanh: whole range": "is log((1 + x) / (1 - x)) / 2 in inductor's kernels, which is 0 for small x",
+            "erf: whole range": "is a polynomial in inductor's kernels, whose error is relative to 1",
+            "expm1: whole range": "is exp(x) - 1 in inductor's kernels, which is 0 for small x",
+            "elu: whole range": "is made of exp(x) - 1 in inductor's kernels, which is 0 for small x",
+            "selu: whole range": "is made of exp(x) - 1 in inductor's kernels, which is 0 for small x",
+        }.items()
+    ),
+    Known(
+        "layers.MultiHeadAttention: NaN, by itself, of the kernel",
+        "torch",
+        "gives 0 for a row of scores that are NaN, in its attention kernel for CPUs",
+    ),
+    *(
+        Known(
+            name,
+            "tensorflow",
+            "adds log(1 / 2) to the argument in XLA's kernels, which rounds it",
+            kinds=("forward",),
+            modes=("jit",),
+        )
+        for name in ("cosh: whole range", "sinh: whole range")
+    ),
+    *(
+        Known(
+            name,
+            "tensorflow",
+            "divides by a hyperbolic function of the result, which magnifies its rounding",
+            kinds=("gradient",),
+        )
+        for name in ("acosh: whole range", "asinh: whole range")
+    ),
+    Known(
+        "tanh: whole range",
+        "tensorflow",
+        "is a quotient of polynomials in Eigen's kernels, off by up to 8 units in the last place close to 1",
+        kinds=("forward",),
+    ),
+    Known(
+        "erf: whole range",
+        "tensorflow",
+        "is a quotient of polynomials in Eigen's kernels, off by up to 5 units in the last place close to 1",
+        kinds=("forward",),
+        dtypes=("float32",),
+    ),
+    *(
+        Known(
+            f"{name}: subnormal numbers",
+            "tensorflow",
+            "takes numbers below the normal ones for 0 in its kernels",
+        )
+        for name in ("ceil", "divide", "floor", "log", "log10", "log2", "reciprocal", "sign", "sqrt")
+    ),
+    *(
+        Known(
+            f"{name}: slopes, in a graph",
+            "tensorflow",
+            "gives the gradient at ties to the first argument, where PyTorch shares it",
+            "https://github.com/tensorflow/swift-apis/issues/479",
+        )
+        for name in ("maximum", "minimum")
     ),
 ]
 

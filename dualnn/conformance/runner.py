@@ -74,17 +74,26 @@ def selected(cases: Iterable[Case], patterns: Iterable[str] = (), level: str = "
     ]
 
 
-def of_quick_jit(cases: Iterable[Case]) -> list[Case]:
-    """Return the cases that the quick level compiles to machine code: the first of each name, and what asks."""
-    cases = list(cases)
-    names = {case.name for case in cases if isinstance(case, DenseCase)}
-    chosen = []
-    for case in cases:
-        first = isinstance(case, FunctionCase) and case.name not in names
-        if case.quick_jit or isinstance(case, DenseCase) or first:
+FIRST_IN_MACHINE_CODE = frozenset(
+    """layers.Conv2D layers.BatchNormalization layers.LayerNormalization layers.SimpleRNN layers.LSTM layers.GRU
+    layers.MultiHeadAttention layers.Embedding layers.MaxPooling2D layers.AveragePooling2D conv2d max_pool2d
+    avg_pool2d softmax log_softmax logsumexp sum mean var std cumulative_sum cumulative_prod prod matmul linear
+    sort argsort take take_along_axis concat roll flip""".split()
+)
+"""Of these names the quick level makes machine code of the first case."""
+
+
+def in_machine_code(cases: Iterable[Case], level: str, dtype: str) -> list[Case]:
+    """Return the cases that are compiled to machine code: all in float32 at the full level, else those that ask."""
+    compiled = [case for case in cases if isinstance(case, FunctionCase | DenseCase) and dtype in case.dtypes]
+    if (level, dtype) == ("full", "float32"):
+        return list(compiled)
+    seen, chosen = set[str](), []
+    for case in compiled:
+        if case.machine_code or (case.name in FIRST_IN_MACHINE_CODE and case.name not in seen):
             chosen.append(case)
-            names.add(case.name)
-    return chosen
+        seen.add(case.name)
+    return list(chosen)
 
 
 def run_case(case: Case, where: Iterable[Target]) -> Iterator[Result]:
@@ -92,21 +101,18 @@ def run_case(case: Case, where: Iterable[Target]) -> Iterator[Result]:
     yield from run_cases([case], where)
 
 
-def run_cases(cases: Iterable[Case], where: Iterable[Target]) -> Iterator[Result]:
+def run_cases(cases: Iterable[Case], where: Iterable[Target], level: str = "quick") -> Iterator[Result]:
     """Yield a result for everything that is measured of each case on each target.
 
-    What is compiled is compiled together, many functions in one graph: a compiler's work before and after
+    The quick level has second derivatives eagerly only, and none is made machine code of. What is compiled is compiled together, many functions in one graph: a compiler's work before and after
     the functions themselves takes seconds.
     """
     cases = list(cases)
     for target in where:
         fitting = [case for case in cases if target.dtype in case.dtypes]
-        jobs = [
-            job
-            for case in fitting
-            if isinstance(case, FunctionCase | DenseCase)
-            for job in _jobs(case, target)
-        ]
+        most = 2 if target.mode == "eager" or (target.mode, level) == ("compiled", "full") else 1
+        functions = [case for case in fitting if isinstance(case, FunctionCase | DenseCase)]
+        jobs = [job for case in functions for job in _jobs(case, target, most)]
         if target.mode == "eager":
             for job in jobs:
                 yield _measured(
@@ -146,11 +152,11 @@ class _Job:
     judge: Callable[[list[Array]], Deviation]
 
 
-def _jobs(case: FunctionCase | DenseCase, target: Target) -> Iterator[_Job]:
+def _jobs(case: FunctionCase | DenseCase, target: Target, most: int) -> Iterator[_Job]:
     nn, dtype = backends.backend(target.backend), target.dtype
     arrays = [case.points(dtype)] if isinstance(case, DenseCase) else [rounded(x, dtype) for x in case.inputs]
     for kind, order in ORDERS.items():
-        if order > _highest(case):
+        if order > min(most, _highest(case)):
             return
         derived = _derived(nn, case, order)
         yield _Job(

@@ -15,7 +15,7 @@ import numpy as np
 
 from dualnn import backends
 from dualnn.conformance import catalogue, measure, names, runner
-from dualnn.conformance.case import Case, DenseCase, FunctionCase
+from dualnn.conformance.case import Case, DenseCase
 from dualnn.conformance.runner import BAD, KNOWN, MISSING, Result
 from dualnn.conformance.target import DTYPES, MODES, Target, targets
 from dualnn.names import unknown
@@ -146,7 +146,7 @@ def conform(
     stopped = False
     work = _work(cases, where, level, jobs)
     total = sum(len(ids) for ids, _ in work)
-    for done, found in _run(work, jobs):
+    for done, found in _run(work, level, jobs):
         results += found
         if progress is not None:
             progress(done, total)
@@ -177,15 +177,12 @@ def _work(cases: list[Case], where: list[Target], level: str, jobs: int) -> list
     """Return what is run together: ids of cases, and targets. What takes longest is first."""
     machine_code = [target for target in where if target.mode == "jit"]
     others = [target for target in where if target.mode != "jit"]
-    compiled = cases if level == "full" else runner.of_quick_jit(cases)
-    compiled = [case for case in compiled if isinstance(case, FunctionCase | DenseCase)]
     dense = [case.id for case in cases if isinstance(case, DenseCase)]
     ids = [case.id for case in cases if not isinstance(case, DenseCase)]
-    for_jit = [case.id for case in compiled if not isinstance(case, DenseCase)]
     work: list[_Work] = []
     for target in machine_code:
-        work += [(dense, [target])] if dense else []
-        work += [(chunk, [target]) for chunk in _chunks(for_jit, CHUNK_OF_JIT)]
+        compiled = [case.id for case in runner.in_machine_code(cases, level, target.dtype)]
+        work += [(chunk, [target]) for chunk in _chunks(compiled, CHUNK_OF_JIT)]
     work += [(dense, [target]) for target in others if dense]
     size = CHUNK if jobs > 1 else 1  # one case after the other shows that it goes on, and ends at a fault
     return work + [(chunk, others) for chunk in _chunks(ids, size)]
@@ -195,18 +192,18 @@ def _chunks(ids: list[str], size: int) -> list[list[str]]:
     return [ids[i : i + size] for i in range(0, len(ids), size)]
 
 
-def _run(work: list[_Work], jobs: int) -> Iterator[tuple[int, list[Result]]]:
+def _run(work: list[_Work], level: str, jobs: int) -> Iterator[tuple[int, list[Result]]]:
     done = 0
     if jobs == 1:
         for ids, where in work:
-            found = _run_chunk(ids, where)
+            found = _run_chunk(ids, where, level)
             done += len(ids)
             yield done, found
         return
     # Fresh processes: frameworks and their threads do not survive a fork.
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(jobs, context, wait_asleep) as pool:
-        futures = {pool.submit(_run_chunk, ids, where): len(ids) for ids, where in work}
+        futures = {pool.submit(_run_chunk, ids, where, level): len(ids) for ids, where in work}
         try:
             for future in concurrent.futures.as_completed(futures):
                 done += futures[future]
@@ -222,9 +219,9 @@ def wait_asleep() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
-def _run_chunk(ids: list[str], where: list[Target]) -> list[Result]:
+def _run_chunk(ids: list[str], where: list[Target], level: str) -> list[Result]:
     wanted = set(ids)
-    return list(runner.run_cases([case for case in catalogue.all_cases() if case.id in wanted], where))
+    return list(runner.run_cases([case for case in catalogue.all_cases() if case.id in wanted], where, level))
 
 
 def _difference(results: list[Result], dtype: str) -> tuple[float, str]:

@@ -15,7 +15,10 @@ from dualnn.conformance.target import Target, targets
 
 LEVEL = os.environ.get("DUALNN_CONFORMANCE_LEVEL", "quick")
 TARGETS = targets(level=LEVEL)
-IN_QUICK_JIT = set(runner.of_quick_jit(catalogue.all_cases()))
+IN_MACHINE_CODE = {
+    target.dtype: set(runner.in_machine_code(catalogue.all_cases(), LEVEL, target.dtype))
+    for target in TARGETS
+}
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=str)
@@ -24,9 +27,9 @@ IN_QUICK_JIT = set(runner.of_quick_jit(catalogue.all_cases()))
 )
 def test_case(case: Case, target: Target) -> None:
     """Nothing that is measured of the case is out of bounds or in error."""
-    if target.mode == "jit" and LEVEL == "quick" and case not in IN_QUICK_JIT:
+    if target.mode == "jit" and case not in IN_MACHINE_CODE[target.dtype]:
         pytest.skip("the full level makes machine code of it")
-    results = list(runner.run_case(case, [target]))
+    results = list(runner.run_cases([case], [target], LEVEL))
     bad = [
         f"{r.kind}: {r.error:.3g} ULP, {r.bound:.3g} allowed; {r.detail}"
         for r in results

@@ -263,6 +263,7 @@ def _case(name: str, variant: str) -> DenseCase:
         run=function.run or _run(name),
         reference=function.reference,
         slope=function.slope if variant == WHOLE else None,
+        machine_code=variant == WHOLE,
         composed=function.operations > 1,
         points=functools.partial(points, function),
         roundings={**dict.fromkeys(FLOATS, function.roundings), **dict.fromkeys(HALVES, in_halves)},

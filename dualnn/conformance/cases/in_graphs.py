@@ -32,7 +32,7 @@ def _special(name: str, points: list[Any], values: Any) -> Case:
         derivatives=0,
         dtypes=(*FLOATS, *HALVES),
         reason=REASON,
-        quick_jit=True,
+        machine_code=True,
     )
 
 
@@ -69,7 +69,7 @@ def _edge(name: str, variant: str, call: Callable[..., Any], points: Any, values
         scale="ulp",
         derivatives=0,
         reason=REASON,
-        quick_jit=True,
+        machine_code=True,
     )
 
 
@@ -145,7 +145,7 @@ def _kink(name: str) -> Case:
         roundings=0,
         derivatives=0,
         reason="a subgradient; where two sides are equal, the mean of their slopes",
-        quick_jit=True,
+        machine_code=True,
     )
 
 

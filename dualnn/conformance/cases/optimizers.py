@@ -488,7 +488,7 @@ def _large(name: str, by_formula: bool) -> Case:
         roundings=10,
         derivatives=0,
         reason="a number of the result has at most 10 roundings before it",
-        quick_jit=by_formula,
+        machine_code=by_formula,
     )
 
 

@@ -169,7 +169,7 @@ CASES: list[Case] = [
             lambda key, start=start: signed(words(int(key), 7, start)),
             KEY,
             variant=f"from word {start:,}",
-            quick_jit=True,
+            machine_code=True,
         )
         for start in FAR
     ),
@@ -180,7 +180,7 @@ CASES: list[Case] = [
         [KEY] * (3 * len(FAR)),
         [one + more for one in FAR for more in (0, 3, 5)],
         variant="far children",
-        quick_jit=True,
+        machine_code=True,
     ),
     *(_uniform(*one) for one in {"bfloat16": 8, "float16": 11, "float32": 24, "float64": 53}.items()),
     *(_mask(p, shape) for p in (0.0, 0.3, 0.5, 1.0) for shape in ((), (0, 3), (1,), (3, 5), (20, 7))),

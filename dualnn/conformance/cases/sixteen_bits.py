@@ -54,6 +54,7 @@ def _case(
         scale=scale,
         derivatives=0,
         dtypes=HALVES,
+        machine_code=True,
         reason=REASON,
     )
 

@@ -55,7 +55,7 @@ def _loss(key: tuple[str, str], weight: Any, words: str) -> FunctionCase:
         roundings=formula.roundings + 2 * (4 + 1) + 2,
         derivatives=min(formula.derivatives, 1),
         reason=f"{COUNTED}; the sum over samples and steps",
-        quick_jit=weight is STEPS,
+        machine_code=weight is STEPS,
     )
 
 

@@ -57,8 +57,10 @@ NO_SIZES: dict[str, str] = {
     "dualnn.training.ahead.HEAD_START": "seconds",
     "dualnn.training.snapshot.VERSION": "of a file",
     "dualnn.saving.archive.VERSION": "of a file",
-    "dualnn.random.GOLDEN": "a constant of the generator, whose words are compared to the bit",
+    "dualnn_tf.neural._SELU_ALPHA": "a constant of a formula",
+    "dualnn_tf.neural._SELU_SCALE": "a constant of a formula",
     "dualnn.initializers._TRUNCATED_STDDEV": "a constant of a formula, measured with the initializers",
+    "dualnn.exporting.CHECKED": "shapes of example inputs",
     "dualnn.exporting.BATCH": "of an example input",
     "dualnn.sklearn.estimator.PREDICTED_AT_ONCE": "a batch size of Model.predict",
     "dualnn.lockstep.COPIES": "of a reference's runs",
@@ -78,7 +80,7 @@ def _pool(shape: tuple[int, ...], size: tuple[int, int], strides: tuple[int, int
         roundings=0,
         derivatives=0,
         reason="no arithmetic that rounds",
-        quick_jit=True,
+        machine_code=True,
     )
 
 
@@ -162,7 +164,7 @@ def _scan(steps: int, size: int, reverse: bool = False, unroll: Any = None) -> F
         derivatives=1,
         by=(1,),
         reason=f"{COUNTED}; what came before is halved in each step",
-        quick_jit=(steps, size) in ((65, 600), (65, 3), (64, 3)),
+        machine_code=(steps, size) in ((65, 600), (65, 3), (64, 3)),
     )
 
 
@@ -194,7 +196,7 @@ def _recurrent(steps: int, rows: int) -> FunctionCase:
         derivatives=1,
         by=(1, 2, 3),
         reason=f"{COUNTED}, in a step: 3 + 2 + 1 + 4; of what came before a quarter is left after each",
-        quick_jit=steps == 65,
+        machine_code=steps == 65,
     )
 
 
@@ -229,7 +231,7 @@ def _normalized(epsilon: float) -> FunctionCase:
         derivatives=1,
         by=(0, 1, 2),
         reason=COUNTED,
-        quick_jit=True,
+        machine_code=True,
     )
 
 
