@@ -150,8 +150,8 @@ KNOWN: list[Known] = [
     *(
         Known(name, "torch", cause, _INDUCTOR, kinds=("forward",), modes=("jit",))
         for name, cause in {
-            "acosh: whole range": "overflows in SLEEF's function where the argument's square does, which inductor calls",
-            "atanh: whole range": "is log((1 + x) / (1 - x)) / 2 in inductor's kernels, which is 0 for small x",
+            "acosh: whole range": "overflows in SLEEF's function, which inductor calls, for large numbers",
+            "atanh: whole range": "is log((1 + x) / (1 - x)) / 2 in inductor's kernels, 0 for small x",
             "erf: whole range": "is a polynomial in inductor's kernels, whose error is relative to 1",
             "expm1: whole range": "is exp(x) - 1 in inductor's kernels, which is 0 for small x",
             "elu: whole range": "is made of exp(x) - 1 in inductor's kernels, which is 0 for small x",

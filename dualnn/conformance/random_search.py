@@ -1,7 +1,7 @@
 """Random models by the hundred: `dualnn conform --random`, which looks for one that nobody has explained.
 
-They are drawn in pieces, each from a seed of its own, so that a piece can be drawn again by itself, and the pieces
-run in several processes. In each, Hypothesis shrinks a failure to the smallest model that still fails.
+They are drawn in pieces, each from a seed of its own, so that a piece can be drawn again by itself, and the
+pieces run in several processes. In each, Hypothesis shrinks a failure to the smallest model that still fails.
 """
 
 from __future__ import annotations

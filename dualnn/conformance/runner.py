@@ -74,17 +74,20 @@ def selected(cases: Iterable[Case], patterns: Iterable[str] = (), level: str = "
     ]
 
 
-FIRST_IN_MACHINE_CODE = frozenset(
-    """layers.Conv2D layers.BatchNormalization layers.LayerNormalization layers.SimpleRNN layers.LSTM layers.GRU
-    layers.MultiHeadAttention layers.Embedding layers.MaxPooling2D layers.AveragePooling2D conv2d max_pool2d
-    avg_pool2d softmax log_softmax logsumexp sum mean var std cumulative_sum cumulative_prod prod matmul linear
-    sort argsort take take_along_axis concat roll flip""".split()
-)
+FIRST_IN_MACHINE_CODE = {
+    "layers.Conv2D", "layers.BatchNormalization", "layers.LayerNormalization", "layers.SimpleRNN",
+    "layers.LSTM", "layers.GRU", "layers.MultiHeadAttention", "layers.Embedding",
+    "layers.MaxPooling2D", "layers.AveragePooling2D", "conv2d", "max_pool2d", "avg_pool2d",
+    "softmax", "log_softmax", "logsumexp", "sum", "mean", "var", "std", "cumulative_sum",
+    "cumulative_prod", "prod", "matmul", "linear", "sort", "argsort", "take", "take_along_axis",
+    "concat", "roll", "flip"
+}  # fmt: skip
 """Of these names the quick level makes machine code of the first case."""
 
 
 def in_machine_code(cases: Iterable[Case], level: str, dtype: str) -> list[Case]:
-    """Return the cases that are compiled to machine code: all in float32 at the full level, else those that ask."""
+    """Return the cases that are compiled to machine code: all in float32 at the full level, else those
+    that ask."""
     compiled = [case for case in cases if isinstance(case, FunctionCase | DenseCase) and dtype in case.dtypes]
     if (level, dtype) == ("full", "float32"):
         return list(compiled)
@@ -104,8 +107,9 @@ def run_case(case: Case, where: Iterable[Target]) -> Iterator[Result]:
 def run_cases(cases: Iterable[Case], where: Iterable[Target], level: str = "quick") -> Iterator[Result]:
     """Yield a result for everything that is measured of each case on each target.
 
-    The quick level has second derivatives eagerly only, and none is made machine code of. What is compiled is compiled together, many functions in one graph: a compiler's work before and after
-    the functions themselves takes seconds.
+    The quick level has second derivatives eagerly only, and none is made machine code of. What is compiled
+    is compiled together, many functions in one graph: a compiler's work before and after the functions
+    themselves takes seconds.
     """
     cases = list(cases)
     for target in where:
@@ -193,7 +197,7 @@ def _outputs(job: _Job, target: Target) -> list[Array]:
     return [nn.to_numpy(y) for y in job.function(*_tensors(job, target))]
 
 
-class NotCompiled(Exception):
+class NotCompiledError(Exception):
     """A function runs as it is: the framework cannot compile it."""
 
 
@@ -229,7 +233,7 @@ def _compiled(jobs: list[_Job], target: Target) -> Iterator[list[Array] | Except
     if not warnings and len(found) == len(jobs):
         yield from (raised.get(number, arrays) for number, arrays in enumerate(found))
     elif len(jobs) == 1:
-        yield NotCompiled(warnings[0]) if warnings else found[0]
+        yield NotCompiledError(warnings[0]) if warnings else found[0]
     else:
         half = len(jobs) // 2
         yield from _compiled(jobs[:half], target)
@@ -397,7 +401,7 @@ def _measured(
         with _listening():
             arrays = outputs()
         found = judged(arrays)
-    except NotCompiled as error:
+    except NotCompiledError as error:
         if cause is not None:
             return result(KNOWN, detail=cause)
         # what a compiler to machine code cannot do runs as a graph, as documented

@@ -47,7 +47,8 @@ _ACTIVATIONS = (
     "softplus",
 )
 
-# name of what is fused: (variant, maker, shape of the input, whether of the first weights one makes one unit NaN)
+# name of what is fused: (variant, maker, shape of the input, whether of the first weights one makes one
+# unit NaN)
 _MADE: list[tuple[str, str, Maker, tuple[int, ...], bool]] = [
     *(("layers.Dense", f"NaN, {name}", _dense(activation=name), _ROW, True) for name in _ACTIVATIONS),
     *(

@@ -1,8 +1,8 @@
 """Each function of one number at thousands of points over its whole range, with its derivative.
 
-The points are spaced evenly in their logarithm from the smallest normal number of the dtype to the largest, of
-both signs; evenly between -20 and 20; and close to -1, 0 and 1. The numbers below the normal ones are a case of
-their own, as vector kernels take them for zero.
+The points are spaced evenly in their logarithm from the smallest normal number of the dtype to the largest,
+of both signs; evenly between -20 and 20; and close to -1, 0 and 1. The numbers below the normal ones are a
+case of their own, as vector kernels take them for zero.
 
 Roundings: as in `cases.elementwise` and `cases.neural`. Functions of 16 bits are computed in 32 and rounded
 once, or made of a few that are.
@@ -41,7 +41,7 @@ def _one(x: Array) -> Array:
 
 
 class _Function(NamedTuple):
-    """A function: reference, slope, roundings, its domain, its kinks, and what the slope is rounded beside."""
+    """A function: reference, slope, roundings, domain, kinks, and what the slope is rounded beside."""
 
     reference: Callable[[Array], Any]
     slope: Callable[[Array], Any] | None

@@ -1,7 +1,7 @@
 """Special values and slopes at kinks once more, in graphs and machine code as well, and in 16 bits.
 
-A compiler has other formulas, other fusions and other rules for NaN than the framework's kernels. The points and
-answers are those of `cases.elementwise`, `cases.neural` and `cases.activations`.
+A compiler has other formulas, other fusions and other rules for NaN than the framework's kernels. The
+points and answers are those of `cases.elementwise`, `cases.neural` and `cases.activations`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def _is_small(values: Any) -> bool:
 CASES: list[Case] = [
     _special(name, points, values)
     for name, (*points, values) in {**elementwise._SPECIAL, **elementwise._SPECIAL_BINARY}.items()
-    if all(map(_is_small, (*points, values))) and not (name == "floor_divide")
+    if all(map(_is_small, (*points, values))) and name != "floor_divide"
 ]
 
 

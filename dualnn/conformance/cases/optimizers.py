@@ -27,7 +27,8 @@ STEPS = 50
 FULL = 2_500
 """Beyond 2,000 steps, where a correction of the bias by 1 - 0.999**t still counts."""
 FAR = (990, 1_990, 2**16 - 20, 2**24 - 20, 2**31 - 20)
-"""Numbers of steps from which on training is resumed: past bounds of counters and of exact float32 integers."""
+"""Numbers of steps from which on training is resumed: past bounds of counters and of exact float32
+integers."""
 SIZES = (5, 3)
 """The sizes of two variables."""
 

@@ -134,7 +134,8 @@ def _uniform(dtype: str, bits: int) -> Case:
 
 
 FAR = (2**16 - 3, 2**24 - 3, 2**31 - 3, 2**32 - 3, 2**53 - 3, 2**62 - 13)
-"""Numbers of words close below the bounds of other integers and of exact floats; 2**62 is that of the generator."""
+"""Numbers of words close below the bounds of other integers and of exact floats; 2**62 is that of the
+generator."""
 
 CASES: list[Case] = [
     _integers(

@@ -1,8 +1,8 @@
 """Long sums in 16 bits, and their gradients: they are added up in 32 bits at least, and rounded once.
 
-A sum that is kept in bfloat16 stops growing at 256 times what is added, in float16 at 2,048 times. So a bound of n
-roundings in 16 bits would be none: each operation here is allowed its last rounding, to the 16 bits that it is
-kept in, and `LENGTH` roundings of float32, which are less than half of one more.
+A sum that is kept in bfloat16 stops growing at 256 times what is added, in float16 at 2,048 times. So a
+bound of n roundings in 16 bits would be none: each operation here is allowed its last rounding, to the 16
+bits that it is kept in, and `LENGTH` roundings of float32, which are less than half of one more.
 """
 
 # NumPy's types know little of longdouble: its arithmetic is Any to them.

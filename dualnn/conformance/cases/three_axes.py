@@ -1,8 +1,8 @@
-"""Losses and metrics of values with three axes, samples by steps by features: weights, masks, unequal batches.
+"""Losses and metrics of samples by steps by features, with weights, masks and unequal batches.
 
-The losses are those of `cases.losses` with one axis more. The metrics are measured against their definition over
-all samples at once, however these are cut into batches, called one by one and in `Model.evaluate` by each engine.
-The numbers are short binary fractions, so that sums of them are exact.
+The losses are those of `cases.losses` with one axis more. The metrics are measured against their definition
+over all samples at once, however these are cut into batches, called one by one and in `Model.evaluate` by
+each engine. The numbers are short binary fractions, so that sums of them are exact.
 """
 
 # NumPy's types know little of longdouble: its arithmetic is Any to them.

@@ -251,7 +251,7 @@ def _made(count: int) -> FunctionCase:
         inputs=(np.array([0.3]),),
         roundings=64,
         derivatives=1,
-        reason="sums in pairs or blocks round about log2(n) times at the size of the sum; 64 is more than that",
+        reason="sums in pairs or blocks round about log2(n) times at the size of the sum, far below 64",
     )
 
 
