@@ -23,7 +23,7 @@ from dualnn.conformance import catalogue, conform, export, html, known, measure,
 from dualnn.conformance.case import ExactCase, FunctionCase, TrajectoryCase
 from dualnn.conformance.cases import thresholds
 from dualnn.conformance.formats import rounded
-from dualnn.conformance.target import targets
+from dualnn.conformance.target import MODES, targets
 
 BACKENDS = ("torch", "tensorflow")
 EPS = float(np.finfo(np.float32).eps)
@@ -32,7 +32,7 @@ EPS = float(np.finfo(np.float32).eps)
 @pytest.fixture(scope="module")
 def small():
     """A report of a few cases on both backends."""
-    return conform(BACKENDS, select=["tanh", "sum", "losses.Huber"])
+    return conform(BACKENDS, modes=["eager", "compiled"], select=["tanh: whole", "sum: all", "losses.Huber"])
 
 
 def function(**changes):
@@ -189,7 +189,7 @@ def test_report(small):
     assert {r.target.backend for r in small.results} == set(BACKENDS)
     assert {"forward", "gradient", "second derivative"} <= {r.kind for r in small.results}
     assert all(r.share <= 1 for r in small.results)
-    assert ("tanh", "forward", "float32") in small.differences()
+    assert ("tanh: whole range", "forward", "float32") in small.differences()
 
 
 def test_json_and_junit(small, tmp_path):
@@ -221,16 +221,18 @@ def test_record_and_compare(small, tmp_path):
     compared = list(record.compared(small, file))
     assert len(compared) >= len(small.results)
     assert all(r.status == "passed" for r in compared)
-    first = next(r for r in small.results if r.kind == "forward" and r.case == "tanh")
+    first = next(r for r in small.results if r.kind == "forward" and r.case == "tanh: whole range")
     far = replace(first, outputs=tuple(y * (1 + 20 * EPS) for y in first.outputs))
     changed = replace(small, results=tuple(far if r is first else r for r in small.results))
     bad = [r for r in record.compared(changed, file) if r.status in runner.BAD]
-    assert {r.case for r in bad} == {"tanh"}
+    assert {r.case for r in bad} == {"tanh: whole range"}
     assert any("against" in r.kind for r in bad)
 
 
 def test_known_disagreements_stay_known_against_a_record(tmp_path):
-    report = conform(BACKENDS, select=["linalg.det: complex", "conv2d: of no images"], dtypes=["float32"])
+    report = conform(
+        BACKENDS, select=["linalg.det: complex", "conv2d: of no images"], dtypes=["float32"], modes=["eager"]
+    )
     record.save(report, tmp_path / "record.npz")
     compared = list(record.compared(report, tmp_path / "record.npz"))
     assert {r.status for r in compared} == {"passed", "known"}
@@ -254,8 +256,8 @@ def test_known_disagreements_are_shown_and_do_not_fail(monkeypatch):
 def test_what_a_backend_lacks_is_missing(monkeypatch):
     nn = dn.backend("torch")
     monkeypatch.delattr(nn, "tan")
-    report = conform(["torch"], select=["tan"])
-    assert any(r.case == "tan" and r.detail == "torch has no tan" for r in report.missing)
+    report = conform(["torch"], select=["tan: "], modes=["eager"])
+    assert any(r.name == "tan" and r.detail == "torch has no tan" for r in report.missing)
     assert report.passed
 
 
@@ -274,7 +276,7 @@ def test_our_own_adapters_lack_nothing(backend, monkeypatch):
 
 def test_fail_fast_and_unknown_names(monkeypatch):
     monkeypatch.setattr(dn.backend("torch"), "cos", dn.backend("torch").sin)
-    report = conform(["torch"], select=["cos", "exp"], fail_fast=True)
+    report = conform(["torch"], select=["cos: ", "exp: "], modes=["eager"], fail_fast=True)
     assert report.stopped
     assert not report.passed
     with pytest.raises(ValueError, match="select cases"):
@@ -288,7 +290,19 @@ def test_fail_fast_and_unknown_names(monkeypatch):
 
 def test_command(tmp_path):
     page, document = tmp_path / "r.html", tmp_path / "r.json"
-    arguments = ["conform", "--select", "exp", "--jobs", "1", "--report", str(page), "--json", str(document)]
+    arguments = [
+        "conform",
+        "--select",
+        "exp: ",
+        "--mode",
+        "eager",
+        "--jobs",
+        "1",
+        "--report",
+        str(page),
+        "--json",
+        str(document),
+    ]
     done = CliRunner().invoke(cli.app, arguments)
     assert done.exit_code == 0, done.output
     assert "0 out of bounds" in done.output.replace("\n", " ")
@@ -298,13 +312,15 @@ def test_command(tmp_path):
 
 def test_command_fails_on_a_fault(monkeypatch):
     monkeypatch.setattr(dn.backend("torch"), "exp", dn.backend("torch").expm1)
-    done = CliRunner().invoke(cli.app, ["conform", "--select", "exp", "--jobs", "1"])
+    done = CliRunner().invoke(cli.app, ["conform", "--select", "exp: ", "--mode", "eager", "--jobs", "1"])
     assert done.exit_code == 1
     assert "Out of bounds" in done.output
 
 
 def test_several_processes_find_the_same(small):
-    report = conform(BACKENDS, select=["tanh", "sum", "losses.Huber"], jobs=2)
+    report = conform(
+        BACKENDS, modes=["eager", "compiled"], select=["tanh: whole", "sum: all", "losses.Huber"], jobs=2
+    )
     key = lambda r: (r.case, r.kind, str(r.target))  # noqa: E731
     assert sorted(map(key, report.results)) == sorted(map(key, small.results))
     errors = {key(r): r.error for r in small.results}
@@ -342,12 +358,13 @@ def test_a_third_backend_takes_the_exam(tmp_path):
     assert {"numpy has no grad", "numpy has no conv2d"} <= missing
 
 
-def test_every_known_disagreement_shows():
-    # One that a framework has mended is to be taken off the list.
-    ids = [one.case for one in known.KNOWN]
-    report = conform(BACKENDS, select=ids)
+@pytest.mark.parametrize("mode", MODES)
+def test_every_known_disagreement_shows(mode):
+    # One that a framework has mended is to be taken off the list. What shows everywhere shows eagerly.
+    listed = [one for one in known.KNOWN if mode in (one.modes or ("eager",))]
+    report = conform(BACKENDS, select=[one.case for one in listed], modes=[mode], level="full")
     shown = {(r.case, r.target.backend) for r in report.known}
-    assert [one.case for one in known.KNOWN if (one.case, one.backend) not in shown] == []
+    assert [one.case for one in listed if (one.case, one.backend) not in shown] == []
 
 
 # ------------------------------------------------------------------------------- its page

@@ -130,7 +130,7 @@ def test_a_function_that_is_another_one(backend, plant, name, make):
     assert name in bad_names(backend, name)
 
 
-# ------------------------------------------------------------------------------- of the kinds that were missed
+# ------------------------------------------------------------------------------- in ways that hide
 
 
 def caught(backend, *select, modes=("eager",), **where):
@@ -206,7 +206,6 @@ def test_a_correction_of_the_bias_that_stops_after_1000_steps(backend, monkeypat
 
 
 def test_a_wrong_update_of_many_numbers(nn, backend, monkeypatch):
-    true = dn.optimizers.RMSprop.step_of if hasattr(dn.optimizers.RMSprop, "step_of") else None
     update = dn.optimizers.Optimizer._updated
 
     def fault(self, nn, variables, gradients, *more, **keywords):
@@ -214,7 +213,6 @@ def test_a_wrong_update_of_many_numbers(nn, backend, monkeypatch):
         gradients = [g * (1 + 1e-4) if big else g for g, big in zip(gradients, large, strict=True)]
         return update(self, nn, variables, gradients, *more, **keywords)
 
-    assert true is None
     monkeypatch.setattr(dn.optimizers.Optimizer, "_updated", fault)
     found = caught(backend, "optimizers.*numbers*", "optimizers.SGD: momentum")
     assert found >= {f"optimizers.{name}" for name in ("SGD", "Adam", "RMSprop", "Adagrad", "Adamax")}
@@ -341,21 +339,13 @@ def test_dropout_that_scales_in_the_wrong_phase(nn, backend, monkeypatch):
 def test_label_smoothing_by_the_number_of_steps(nn, backend, monkeypatch):
     true = dn.losses.categorical_crossentropy
 
-    def fault(y_true, y_pred, from_logits=False, label_smoothing=0.0, axis=-1):
-        y_true = nn.asarray(y_true)
-        if label_smoothing and len(y_pred.shape) == 3:
-            classes, steps = y_pred.shape[-1], y_pred.shape[1]
-            y_true = nn.astype(y_true, y_pred.dtype) + label_smoothing / (1 - label_smoothing) * (
-                1 / steps - 1 / classes
-            )
-        return true(y_true, y_pred, from_logits=from_logits, label_smoothing=label_smoothing)
+    def fault(y_true, y_pred, *arguments, label_smoothing=0.0, **keywords):
+        loss = true(y_true, y_pred, *arguments, label_smoothing=label_smoothing, **keywords)
+        return loss * 1.01 if label_smoothing and len(y_pred.shape) == 3 else loss
 
     monkeypatch.setattr(dn.losses, "categorical_crossentropy", fault)
-    loss = dn.losses.CategoricalCrossentropy
-    if loss(label_smoothing=0.1).fn is true if hasattr(loss(), "fn") else False:
-        pytest.skip("bound elsewhere")
-    found = caught(backend, "losses.categorical_crossentropy: smoothed, three axes", dtypes=["float64"])
-    assert found == {"losses.categorical_crossentropy"}
+    found = caught(backend, "losses.CategoricalCrossentropy: smoothed, three axes", dtypes=["float64"])
+    assert found == {"losses.CategoricalCrossentropy"}
 
 
 def test_norms_of_all_gradients_for_the_norm_of_each(backend, monkeypatch):

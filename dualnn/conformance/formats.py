@@ -40,19 +40,21 @@ FORMATS = {
 }
 
 
-def rounded(array: Any, dtype: str) -> Array:
+def rounded(values: Any, dtype: str) -> Array:
     """Return the array in a dtype, complex numbers in the one of that precision, integers as they are.
 
     NumPy has no bfloat16: its numbers come in float32.
     """
-    array = np.asarray(array)
+    array: Array = np.asarray(values)
     if array.dtype.kind == "c":
-        return array.astype(np.result_type(dtype, np.complex64))
+        found: Array = array.astype(np.result_type(dtype, np.complex64))
+        return found
     if array.dtype.kind != "f":
         return array
     if dtype != "bfloat16":
-        return array.astype(dtype)
+        found = array.astype(dtype)
+        return found
     bits = array.astype(np.float32).view(np.uint32)
     to_even = (bits + np.uint32(0x7FFF) + ((bits >> 16) & 1)) & np.uint32(0xFFFF0000)
-    rounded_bits = to_even.astype(np.uint32).view(np.float32)
-    return np.where(np.isnan(array), np.float32(np.nan), rounded_bits)
+    found = np.where(np.isnan(array), np.float32(np.nan), to_even.astype(np.uint32).view(np.float32))
+    return found

@@ -148,9 +148,9 @@ def expected_dense(case: DenseCase, dtype: str, order: int) -> Expected:
     the point: they are judged where that gives a normal number.
     """
     form, x = FORMATS[dtype], widened(case.points(dtype))
-    # A point below the normal numbers may be lost, times a slope of up to 2; and what is made of several
-    # functions multiplies one of their results, which may be lost, by the point.
-    lost = WIDE(form.lost) * (2 + np.abs(x))
+    # What is made of several functions multiplies one of their results, which may be lost, by the point or by
+    # a constant of up to 6.
+    lost = WIDE(form.lost) * (6 + np.abs(x))
     if order == 0:
         value = np.asarray(case.reference(x))
         allowed = WIDE(case.roundings[dtype]) * ulp(value, dtype) + lost

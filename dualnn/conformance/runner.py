@@ -86,8 +86,7 @@ FIRST_IN_MACHINE_CODE = {
 
 
 def in_machine_code(cases: Iterable[Case], level: str, dtype: str) -> list[Case]:
-    """Return the cases that are compiled to machine code: all in float32 at the full level, else those
-    that ask."""
+    """Return the cases of a dtype that are compiled to machine code: all in float32 at the full level."""
     compiled = [case for case in cases if isinstance(case, FunctionCase | DenseCase) and dtype in case.dtypes]
     if (level, dtype) == ("full", "float32"):
         return list(compiled)

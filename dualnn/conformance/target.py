@@ -43,7 +43,7 @@ def targets(
         nn = backends.backend(name)
         for device in devices or nn.devices():
             for dtype in (one for one in dtypes if hasattr(nn, one)):
-                modes = MODES if _compiles(nn) else MODES[:1]
+                modes = list(MODES if _compiles(nn) else MODES[:1])
                 if level != "full" and dtype != "float32":
                     modes = [mode for mode in modes if mode != "jit"]
                 found += [Target(nn.name, nn.canonical_device(device), dtype, mode) for mode in modes]

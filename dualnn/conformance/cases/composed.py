@@ -152,7 +152,7 @@ def _weights(make: Maker, shape: tuple[int, ...]) -> list[Array]:
 def _case(name: str, variant: str, make: Maker, shape: tuple[int, ...], of_unit: bool, where: str) -> Case:
     by_sample = where == "of a sample"
 
-    def run(nn: Backend, x: Tensor) -> Tensor:
+    def run(nn: Any, x: Tensor) -> Tensor:
         device, dtype = nn.device(x), nn.dtype_name(x.dtype)
         weights = [np.array(weight) for weight in _weights_of(make, shape)]
         if where == "of the kernel":
@@ -208,7 +208,7 @@ for _name, _variant, _make, _shape, _of_unit in _MADE:
 # ------------------------------------------------------------------ losses and metrics that are told so
 
 
-def _after_relu(loss: str, nn: Backend, y: Tensor) -> Tensor:
+def _after_relu(loss: str, nn: Any, y: Tensor) -> Tensor:
     targets = nn.asarray(np.ones((SAMPLES, UNITS)), dtype=nn.dtype_name(y.dtype), device=nn.device(y))
     if loss.startswith("Sparse"):
         targets = nn.asarray(np.ones(SAMPLES, np.int64), device=nn.device(y))

@@ -232,7 +232,7 @@ def _generator(nn: Backend, dtype: str) -> dict[str, Any]:
 
 
 def _far_generator(nn: Backend, dtype: str) -> dict[str, Any]:
-    found = {}
+    found: dict[str, Any] = {}
     for start in FAR:
         g = random.Generator(KEY)
         g.counter = start

@@ -348,10 +348,13 @@ def _layer(
         return called(make, nn, [x], list(weights), training)[0]
 
     def gradient(nn: Any, *given: Tensor) -> Any:
-        def loss(p: Tensor) -> Tensor:
-            return nn.sum(output(nn, *given[: by + 1], p, *given[by + 2 :]))
+        assert by is not None
+        at = by + 1
 
-        return nn.grad(loss)(given[by + 1])
+        def loss(p: Tensor) -> Tensor:
+            return nn.sum(output(nn, *given[:at], p, *given[at + 1 :]))
+
+        return nn.grad(loss)(given[at])
 
     return _case(
         f"layers.{name}",

@@ -10,6 +10,7 @@ source, so a new one without cases, or without a reason for having none, fails.
 from __future__ import annotations
 
 import functools
+import math
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,15 @@ THRESHOLDS: dict[str, tuple[str, ...]] = {
     "dualnn_tf.control_flow.FEW": ("scan: * steps of * numbers*", "layers.SimpleRNN: * steps*"),
     "dualnn_tf.control_flow.SMALL": ("scan: * steps of * numbers*", "layers.SimpleRNN: * steps*"),
     "dualnn_tf.fused._LEAST_EPSILON": ("layers.BatchNormalization: training, epsilon *",),
+    **{
+        f"{adapter}.sums.{name}": patterns
+        for adapter in ("dualnn_torch", "dualnn_tf")
+        for name, patterns in {
+            "MANY": ("*: * terms*",),
+            "PIECES": ("*: * terms*",),
+            "MANY_ROWS": ("layers.BatchNormalization: training, * rows", "*: 2,097,152 terms*"),
+        }.items()
+    },
     "dualnn_torch.graphs.MOST_BYTES_MADE": ("arange: of * numbers in a graph",),
     "dualnn_torch.engines.CACHED_NUMBERS": ("Model.predict: * samples of * numbers",),
     "dualnn_torch.engines.GRAPH_STEPS": ("Model.fit: *engine eager*", "Model.fit: *engine epoch*"),
@@ -128,6 +138,87 @@ def _along(count: int) -> FunctionCase:
 
 
 CASES += [_along(count) for count in (2**14 - 2, 2**14, 2**14 + 2)]
+
+# ------------------------------------------------------------------ long sums
+
+PIECE, LAST = 64, 1_024
+"""How many terms are added one after the other, and from how many on a sum is not."""
+
+
+def roundings_of_sum(n: int) -> int:
+    """Return how many roundings a term of a long sum has behind it: 64 a level, and the last level's."""
+    return min(n, LAST + PIECE * math.ceil(math.log(n, PIECE)))
+
+
+_TERMS = (1_023, 1_024, 1_025, 5_000, 2**21)
+# name: (function of (terms, 2), its reference, more roundings)
+_OF_TERMS: dict[str, tuple[Any, Any, int]] = {
+    "sum": (lambda nn, x: nn.sum(x, axis=0), lambda x: np.sum(x, 0), 0),
+    "mean": (lambda nn, x: nn.mean(x, axis=0), lambda x: np.mean(x, 0), 2),
+    "cumulative_sum": (lambda nn, x: nn.cumulative_sum(x, axis=0)[-1], lambda x: np.sum(x, 0), PIECE),
+    "add": (
+        lambda nn, x: nn.grad(lambda b: nn.sum((x + b) * x))(nn.zeros_like(x[0])),
+        lambda x: np.sum(x, 0),
+        1,
+    ),
+    "linear": (
+        lambda nn, x: nn.grad(lambda b: nn.sum(nn.linear(x, nn.ones_like(x[:2]), b) * x))(
+            nn.zeros_like(x[0])
+        ),
+        lambda x: np.sum(x, 0),
+        1,
+    ),
+}
+
+
+def _of_many(name: str, terms: int) -> FunctionCase:
+    run, reference, more = _OF_TERMS[name]
+    return FunctionCase(
+        name=name,
+        variant=f"{terms:,} terms",
+        run=run,
+        reference=reference,
+        inputs=(np.random.default_rng(terms).uniform(0.5, 1.5, (terms, 2)),),
+        roundings=roundings_of_sum(terms) + more,
+        scale="ulp",
+        derivatives=0,
+        level="quick" if terms < 10_000 or name in ("mean", "add") else "full",
+        reason="of one sign: 64 roundings in each of log(n) / log(64) levels, and those of the last one",
+    )
+
+
+CASES += [_of_many(name, terms) for name in _OF_TERMS for terms in _TERMS]
+
+
+def _rows(rows: int) -> FunctionCase:
+    def run(nn: Backend, x: Tensor, *weights: Tensor) -> Tensor:
+        return called(dn.layers.BatchNormalization, nn, [x], list(weights), training=True)[0][:8]
+
+    def reference(x: Array, gamma: Array, beta: Array, mean: Array, variance: Array) -> Array:
+        center = x - x.mean(0)
+        return (center / np.sqrt((center**2).mean(0) + WIDE("1e-3")) * gamma + beta)[:8]
+
+    return FunctionCase(
+        name="layers.BatchNormalization",
+        variant=f"training, {rows:,} rows",
+        run=run,
+        reference=reference,
+        inputs=(
+            np.random.default_rng(rows).normal(100, 1, (rows, 2)),
+            np.ones(2),
+            np.zeros(2),
+            np.zeros(2),
+            np.ones(2),
+        ),
+        roundings=2 * roundings_of_sum(rows) + 10,
+        scale="norm",
+        derivatives=0,
+        level="quick" if rows < 200_000 else "full",
+        reason=f"{COUNTED}; long sums as in `roundings_of_sum`",
+    )
+
+
+CASES += [_rows(rows) for rows in (2**17, 2**17 + 1, 1_600_000)]
 
 # ------------------------------------------------------------------ loops
 

@@ -293,7 +293,7 @@ def _masks(seed: int | None, nn: Backend, dtype: str) -> dict[str, Any]:
 def _far_masks(nn: Backend, dtype: str) -> dict[str, Any]:
     layer = dn.layers.Dropout(RATE_OF_DROPOUT, seed=5).on(nn.name, dtype=dtype)
     layer(np.ones((7, 5)))
-    found = {}
+    found: dict[str, Any] = {}
     for drawn in words.FAR:
         nn.assign(layer.drawn, nn.asarray(drawn))
         found |= {f"call {drawn + n:,}": layer(np.ones((7, 5)), training=True) for n in range(5)}
@@ -376,8 +376,9 @@ CASES += [
 STEEP, RATE, FIRST = 2.0**10, 2.0**-20, 2.0**15
 """The slope of a loss, the learning rate, and the loss scale before the first step."""
 GROWTH, LARGEST = 2_000, 65_504.0
-_RUNS = (9, 1, 1, 1_998, 1, 1, 1, 1_998, 1, 1, 1, 2_005)
-"""How many steps are done between looks at the weight."""
+STEEPER = 2.0**12
+_RUNS = (9, 1, 1, 1_998, 1, 1, 1, 500, -1, 1_490, 9, 1, 1, 600, 1_998, 1, 1, 1)
+"""How many steps are done between looks at the weight; -1: one step of a steeper loss, which overflows."""
 
 
 def _steep(y_true: Any, y_pred: Any) -> Any:
@@ -390,9 +391,9 @@ def _scaled(engine: str, nn: Backend, dtype: str) -> dict[str, Any]:
     model.compile(dn.optimizers.SGD(RATE), _steep, precision="mixed_float16", engine=engine)
     found, done = {}, 0
     for steps in _RUNS:
-        one = np.ones((steps, 1), np.float32)
-        model.fit(one, STEEP * one, batch_size=1, epochs=1, shuffle=False, verbose=0)
-        done += steps
+        one, steep = np.ones((abs(steps), 1), np.float32), STEEP if steps > 0 else STEEPER
+        model.fit(one, steep * one, batch_size=1, epochs=1, shuffle=False, verbose=0)
+        done += abs(steps)
         found[f"step {done:,}"] = nn.asarray(np.ravel(model.get_weights()[0]))
     return found
 
@@ -400,14 +401,15 @@ def _scaled(engine: str, nn: Backend, dtype: str) -> dict[str, Any]:
 def _of_scaled() -> dict[str, Array]:
     scale, good, moves, done, found = FIRST, 0, 0, 0, {}
     for steps in _RUNS:
-        for _ in range(steps):
-            if STEEP * scale > LARGEST:  # the gradient overflows: the step changes nothing
+        steep = STEEP if steps > 0 else STEEPER
+        for _ in range(abs(steps)):
+            if steep * scale > LARGEST:  # the gradient overflows: the step changes nothing
                 scale, good = scale / 2, 0
                 continue
             moves, good = moves + 1, good + 1
             if good == GROWTH:
                 scale, good = scale * 2, 0
-        done += steps
+        done += abs(steps)
         found[f"step {done:,}"] = np.asarray([-moves * STEEP * RATE])
     return found
 
