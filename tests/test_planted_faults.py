@@ -152,7 +152,7 @@ def is_traced(backend, x):
 def is_machine_code(backend, x):
     """Return whether a graph for machine code is being made at the moment."""
     if backend == "tensorflow":
-        from dualnn_tf.compilation import traced_for_xla
+        from dualnn_tf.sums import traced_for_xla
 
         return traced_for_xla()
     from torch._subclasses import FakeTensor
@@ -165,7 +165,7 @@ def is_machine_code(backend, x):
 
 
 def test_machine_code_alone(nn, backend, plant, monkeypatch):
-    plant("relu", lambda relu: lambda x: relu(x) + (1e-5 if is_machine_code(backend, x) else 0.0))
+    plant("relu", lambda relu: lambda x: relu(x) + 1e-5 if is_machine_code(backend, x) else relu(x))
     plant("exp", lambda exp: lambda x: exp(x) * (1 + 2e-6 if is_machine_code(backend, x) else 1.0))
 
     def one_sided(maximum):

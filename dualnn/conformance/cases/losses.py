@@ -253,7 +253,10 @@ def _function(key: tuple[str, str]) -> FunctionCase:
 
 def _class(key: tuple[str, str], weight: Any = None, reduction: str = "sum_over_batch_size") -> FunctionCase:
     formula = _FORMULAS[key]
-    loss = getattr(losses, formula.of)(reduction=reduction, **formula.arguments)
+
+    def run(nn: Backend, t: Tensor, y: Tensor, *w: Tensor) -> Tensor:
+        return getattr(losses, formula.of)(reduction=reduction, **formula.arguments)(t, y, *w)
+
     words = [
         key[1],
         reduction if reduction != "sum_over_batch_size" else "",
@@ -263,7 +266,7 @@ def _class(key: tuple[str, str], weight: Any = None, reduction: str = "sum_over_
     return FunctionCase(
         name=f"losses.{formula.of}",
         variant=", ".join(word for word in words if word),
-        run=lambda nn, t, y, *w: loss(t, y, *w),
+        run=run,
         reference=lambda t, y, w=None: _reduced(formula.reference(t, y), w, reduction),
         inputs=(formula.y_true, formula.y_pred, *([] if weight is None else [weight])),
         roundings=formula.roundings + 2 * (samples + 1) + 2,

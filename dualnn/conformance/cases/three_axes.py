@@ -38,7 +38,9 @@ def _twice(values: Any) -> Array:
 
 def _loss(key: tuple[str, str], weight: Any, words: str) -> FunctionCase:
     formula = of_losses._FORMULAS[key]
-    loss = getattr(losses, formula.of)(**formula.arguments)
+
+    def run(nn: Backend, t: Tensor, y: Tensor, *w: Tensor) -> Tensor:
+        return getattr(losses, formula.of)(**formula.arguments)(t, y, *w)
 
     def reference(t: Array, y: Array, w: Any = None) -> Array:
         values = formula.reference(t, y)
@@ -49,7 +51,7 @@ def _loss(key: tuple[str, str], weight: Any, words: str) -> FunctionCase:
     return FunctionCase(
         name=f"losses.{formula.of}",
         variant=", ".join(filter(None, (key[1], "three axes", words))),
-        run=lambda nn, t, y, *w: loss(t, y, *w),
+        run=run,
         reference=reference,
         inputs=(_twice(formula.y_true), _twice(formula.y_pred), *([] if weight is None else [weight])),
         roundings=formula.roundings + 2 * (4 + 1) + 2,
