@@ -41,7 +41,7 @@ OF_SEQUENCES = {
     "Attention", "Bidirectional", "GRU", "GlobalAveragePooling1D", "LSTM", "Masking", "MultiHeadAttention",
     "RNN", "SimpleRNN", "TimeDistributed",
 }  # fmt: skip
-AROUND_OTHERS = {"Checkpoint"}  # its numbers are those of the layer inside: cases/layers.py
+AROUND_OTHERS = {"Checkpoint", "TorchModuleWrapper"}  # the numbers are those of what is inside
 # Their numbers in training are those of cases/augmentation.py; they change nothing in inference.
 OF_AUGMENTATION = {
     "GaussianDropout", "GaussianNoise", "RandomFlip", "RandomRotation", "RandomTranslation", "RandomZoom",

@@ -589,6 +589,11 @@ def _class_indices(nn: Backend, dtype: str) -> dict[str, Tensor]:
     return {"y_true": t, "y_pred": y}
 
 
+def _aligned(nn: Backend, dtype: str) -> dict[str, Tensor]:
+    t, y = losses.aligned(nn, nn.asarray([1.0, 2.0], dtype=dtype), nn.asarray([[3.0], [4.0]], dtype=dtype))
+    return {"y_true": t, "y_pred": y}
+
+
 def _aligned_weight(nn: Backend, dtype: str) -> dict[str, Tensor]:
     values = nn.zeros((2, 3), dtype=dtype)
     return {
@@ -602,6 +607,7 @@ CASES += [
     for name, run, expected in (
         ("operands", _operands, {"y_true": [1, 2], "y_pred": [3.0, 4.0]}),
         ("same_shape", _same_shape, {"y_true": [[1.0], [2.0]], "y_pred": [[3.0], [4.0]]}),
+        ("aligned", _aligned, {"y_true": [[1.0], [2.0]], "y_pred": [[3.0], [4.0]]}),
         ("class_indices", _class_indices, {"y_true": [1, 0], "y_pred": [[3.0, 4.0], [5.0, 6.0]]}),
         ("aligned_weight", _aligned_weight, {"samples": [[1.0], [2.0]], "values": np.ones((2, 3))}),
     )
