@@ -172,11 +172,9 @@ def _sums(values: Array, weight: Array) -> list[Array]:
 
 
 def _r2(t: Array, y: Array, weight: Array) -> list[Array]:
-    both = 1 + weight
-    return [
-        np.sum(both),
-        *(np.sum(both * values) for values in (t[:, 0], t[:, 0] ** 2, ((t - y) ** 2)[:, 0])),
-    ]
+    both, t, y = 1 + weight, t[:, 0], y[:, 0]
+    mean = np.sum(both * t) / np.sum(both)
+    return [np.sum(both), mean, np.sum(both * (t - mean) ** 2), np.sum(both * (t - y) ** 2)]
 
 
 _T = numbers(3, 2)
