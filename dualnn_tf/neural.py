@@ -171,7 +171,7 @@ def max_pool2d(x, /, *, pool_size, strides, padding):
     >>> nn.to_numpy(nn.max_pool2d(x, pool_size=(2, 2), strides=(2, 2), padding="valid")).tolist()
     [[[[3.0]]]]
     """
-    return _max_pooled(x, (pool_size, strides, _native_padding(padding)))
+    return tf.nn.max_pool2d(x, pool_size, strides, _native_padding(padding))
 
 
 def one_hot(indices, /, num_classes, *, dtype=None):
@@ -297,40 +297,6 @@ def _convolved(x, kernel, strides, padding, dilation):
         _turned(x), tf.transpose(kernel, (1, 0, 2, 3)), strides[::-1], padding, dilations=dilation[::-1]
     )
     return _turned(turned)
-
-
-def _max_pooled(x, window):
-    # On a CPU the kernel leaves NaN out, as XLA's does, and begins with the lowest finite number, which is
-    # larger than minus infinity. The sum, which is quicker, tells whether there may be one of them.
-    size, strides, padding = window
-
-    @tf.custom_gradient  # that of the kernel, as that of a branch keeps and adds up more
-    def pooled(x):
-        y = tf.cond(
-            tf.math.is_finite(tf.reduce_sum(x)),
-            lambda: tf.nn.max_pool2d(x, *window),
-            lambda: _max_pooled_special(x, window),
-        )
-
-        def gradient(dy):
-            shape = [1, *size, 1], [1, *strides, 1]
-            return tf.raw_ops.MaxPoolGrad(
-                orig_input=x, orig_output=y, grad=dy, ksize=shape[0], strides=shape[1], padding=padding
-            )
-
-        return y, gradient
-
-    return pooled(x)
-
-
-def _max_pooled_special(x, window):
-    # the largest of each window, NaN where one is in it, minus infinity where there is nothing else
-    def is_in(marks):
-        return tf.nn.max_pool2d(tf.cast(marks, x.dtype), *window) > 0
-
-    y = tf.nn.max_pool2d(x, *window)
-    y = tf.where(is_in(x > -math.inf), y, x.dtype.as_numpy_dtype(-math.inf))
-    return tf.where(is_in(tf.math.is_nan(x)), x.dtype.as_numpy_dtype(math.nan), y)
 
 
 def _turned(images):

@@ -46,6 +46,18 @@ KNOWN: list[Known] = [
         "https://github.com/pytorch/pytorch/issues/185770",
     ),
     Known(
+        "max_pool2d: NaN",
+        "tensorflow",
+        "leaves NaN out on a CPU, but for channels that a vector instruction computes",
+        "https://github.com/tensorflow/tensorflow/issues/125965",
+    ),
+    Known(
+        "max_pool2d: infinities",
+        "tensorflow",
+        "starts from the lowest finite number on a CPU, which is larger than minus infinity",
+        "https://github.com/tensorflow/tensorflow/issues/2501",
+    ),
+    Known(
         "conv2d: of no images",
         "tensorflow",
         "gives the image's shape instead of the output's in float32, where oneDNN computes it",

@@ -52,6 +52,7 @@ Notes = list[tuple["Layer", Tensor]]
 class _Current(threading.local):
     call: Call | None = None
     notes: Notes | bool | None = True
+    shown: list[Tensor] | None = None
     observer: Observer | None = None
     compute: str | None = None
 
@@ -113,6 +114,22 @@ def noting(notes: Notes | bool | None) -> Iterator[None]:
         yield
     finally:
         _current.notes = previous
+
+
+def show_guard(x: Tensor) -> None:
+    """Have the guard of steps, see `dualnn.training.guard`, look for NaN in a tensor, if there is a guard."""
+    if _current.shown is not None and isinstance(_current.notes, list):
+        _current.shown.append(x)
+
+
+@contextmanager
+def guarded() -> Iterator[list[Tensor]]:
+    """Collect what layers show the guard while the block runs."""
+    previous, _current.shown = _current.shown, []
+    try:
+        yield _current.shown
+    finally:
+        _current.shown = previous
 
 
 def compute_place(place: Place) -> Place | None:

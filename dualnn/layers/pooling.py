@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dualnn.layers import context
 from dualnn.layers.checks import fits, padding, pair, window_size
 from dualnn.layers.input_spec import InputSpec
 from dualnn.layers.layer import Layer
@@ -59,6 +60,7 @@ class MaxPooling2D(_Pooling2D):
 
     def call(self, x: Tensor) -> Tensor:
         """Map (batch, height, width, channels) to (batch, new height, new width, channels)."""
+        context.show_guard(x)  # as a kernel may leave NaN out
         return self.nn.max_pool2d(x, pool_size=self.pool_size, strides=self.strides, padding=self.padding)
 
 

@@ -77,6 +77,11 @@ def is_finite(nn: Backend, *trees: Any) -> Tensor:
     return nn.all(nn.stack([nn.all(nn.isfinite(tensor)) for tensor in tensors]))
 
 
+def are_numbers(nn: Backend, tensors: list[Tensor]) -> Tensor:
+    """Return whether nothing in some tensors is NaN; infinity may be meant, where a kernel leaves NaN out."""
+    return nn.all(nn.stack([nn.all(nn.equal(tensor, tensor)) for tensor in tensors]))
+
+
 def after(nn: Backend, choice: str, guard: Guard, finite: Tensor) -> tuple[Tensor, Guard]:
     """Return whether a step counts, and the state after it: where one has failed, no later one counts."""
     none_before = guard["failed"] < 0

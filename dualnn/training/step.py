@@ -78,26 +78,29 @@ def train_step(
         def forward(weights: list[Tensor]) -> tuple[Tensor, Any]:
             notes: ids.Notes = []
             with precision.bound(trainable, weights), precision.bound(other, state["other"]) as new:
-                with context.noting(notes):
+                with context.noting(notes), context.guarded() as shown:
                     y_pred = precision.output(nn, model(batch.x, training=True), model.dtype)
                 others = new()
             wrong = ids.after(nn, lookups, notes, guard["ids"]) if lookups else None
+            seen = guards.are_numbers(nn, shown) if shown and on_nonfinite != "ignore" else None
             loss, values = objective.loss(batch.y, y_pred, batch.weight)
             with tree.bound(trainable, weights), tree.bound(other, state["other"]):
                 penalty = _penalty(model, penalties, loss.dtype)
             loss = loss if penalty is None else loss + penalty
             scaled = loss * nn.astype(scale["scale"], loss.dtype) if scale else loss
-            return scaled, (loss, penalty, y_pred, values, others, wrong)
+            return scaled, (loss, penalty, y_pred, values, others, wrong, seen)
 
         scale, guard = state["loss_scale"], state["guard"]
         (_, aux), gradients = nn.value_and_grad(forward, has_aux=True)(state["trainable"])
-        loss, penalty, y_pred, values, others, wrong = aux
+        loss, penalty, y_pred, values, others, wrong, seen = aux
         now = {name: scalars[i] for i, name in enumerate(names)}
         metrics = objective.update(nn, state["metrics"], batch, y_pred, values, penalty)
         counts = None  # whether the step does
         if on_nonfinite != "ignore":
             # in float16 a gradient may overflow: that is what the scale is for
             is_finite = guards.is_finite(nn, loss) if scale else guards.is_finite(nn, loss, gradients)
+            if seen is not None:
+                is_finite = nn.logical_and(is_finite, seen)
             counts, guard = guards.after(nn, on_nonfinite, guard, is_finite)
         if wrong is not None:
             fits = ids.have_rows(nn, wrong)
