@@ -11,6 +11,7 @@ import numpy.typing as npt
 import safetensors
 import safetensors.numpy
 
+from dualnn.bfloat16 import as_float32
 from dualnn.layers import tree
 from dualnn.names import unknown
 from dualnn.saving.atomic import write_atomically
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
     from dualnn.layers.layer import Layer
 
 FORMAT = {"format": "dualnn", "version": "1"}
+_DTYPES = {
+    "BOOL": "bool", "U8": "<u1", "U16": "<u2", "U32": "<u4", "U64": "<u8", "I8": "<i1", "I16": "<i2",
+    "I32": "<i4", "I64": "<i8", "F16": "<f2", "BF16": "<u2", "F32": "<f4", "F64": "<f8", "C64": "<c8",
+}  # fmt: skip
+"""The dtypes of safetensors files as NumPy's; of bfloat16 the bits."""
 
 
 def save_weights(layer: Layer, path: str | os.PathLike[str]) -> None:
@@ -63,11 +69,20 @@ def read(path: Path) -> dict[str, npt.NDArray[Any]]:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is not a safetensors file.
+        ValueError: it is not a safetensors file, or of a dtype that NumPy has not; bfloat16 becomes float32.
     """
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}")
     try:
-        return dict(safetensors.numpy.load_file(path))
-    except (safetensors.SafetensorError, OSError, KeyError) as error:
+        tensors = safetensors.deserialize(path.read_bytes())  # type: ignore[no-untyped-call]
+    except (safetensors.SafetensorError, OSError) as error:
         raise ValueError(f"{path}: expected a safetensors file ({error}){explained(path)}") from error
+    return {name: _array(path, name, tensor) for name, tensor in tensors}
+
+
+def _array(path: Path, name: str, tensor: dict[str, Any]) -> npt.NDArray[Any]:
+    dtype = tensor["dtype"]
+    if dtype not in _DTYPES:
+        raise ValueError(f"{path}: weight {name!r}: {unknown('dtype', dtype, _DTYPES)}; save it as float32")
+    array = np.frombuffer(bytearray(tensor["data"]), _DTYPES[dtype]).reshape(tensor["shape"])
+    return as_float32(array) if dtype == "BF16" else array

@@ -55,9 +55,8 @@ def to_numpy(x, /):
     >>> nn.to_numpy(nn.asarray([1.0, 2.0]))
     array([1., 2.], dtype=float32)
     """
-    if x.dtype == tf.bfloat16:
-        x = tf.cast(x, tf.float32)
-    return np.asarray(x.numpy())
+    array = np.asarray(x.numpy())
+    return array.astype(np.float32) if x.dtype == tf.bfloat16 else array  # tf.cast makes 0 of small numbers
 
 
 def from_dlpack(x, /, *, device=None, copy=None):

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from dualnn.backends import owner
+from dualnn.bfloat16 import is_bfloat16
 from dualnn.names import unknown
 from dualnn_tf.conversion import is_tensor
 from dualnn_tf.conversion import shape as shape_of
@@ -175,8 +176,11 @@ def _host_tensor(obj, dtype):
     array = np.asarray(obj)
     if dtype is not None and dtype.is_integer and array.dtype.kind == "f" and not hasattr(obj, "__array__"):
         array = np.asarray(obj, dtype.as_numpy_dtype)  # of small and of large integers NumPy makes floats
+    if is_bfloat16(array):
+        return tf.constant(array if dtype is None else array.astype(dtype.as_numpy_dtype, copy=False))
     if array.dtype.kind not in "biufc":
-        raise TypeError(f"expected numbers, got an array of dtype {array.dtype}")
+        hint = "; NumPy makes numbers of it by array.astype('float32')" if "float" in array.dtype.name else ""
+        raise TypeError(f"expected numbers, got an array of dtype {array.dtype}{hint}")
     if dtype is None and array.dtype.kind in "fc" and not hasattr(obj, "__array__"):
         dtype = python_dtype(array.dtype.type().item())
     return tf.constant(array if dtype is None else array.astype(dtype.as_numpy_dtype, copy=False))

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from dualnn.backends import owner
+from dualnn.bfloat16 import as_float32, is_bfloat16
 from dualnn_torch.data_type_functions import modular
 from dualnn_torch.data_types import LIMITED, dtype_name, floating_dtype, python_dtype
 from dualnn_torch.data_types import dtype as native_dtype
@@ -164,8 +165,11 @@ def _array_and_dtype(obj, dtype):
     is_integer = dtype is not None and not (dtype.is_floating_point or dtype.is_complex)
     if is_integer and array.dtype.kind == "f" and not hasattr(obj, "__array__"):
         array = np.asarray(obj, dtype_name(dtype))  # of small and of large integers NumPy makes floats
+    if is_bfloat16(array):
+        return as_float32(array), dtype or torch.bfloat16
     if array.dtype.kind not in "biufc":
-        raise TypeError(f"expected numbers, got an array of dtype {array.dtype}")
+        hint = "; NumPy makes numbers of it by array.astype('float32')" if "float" in array.dtype.name else ""
+        raise TypeError(f"expected numbers, got an array of dtype {array.dtype}{hint}")
     if dtype is None and array.dtype.kind in "fc" and not hasattr(obj, "__array__"):
         dtype = python_dtype(array.dtype.type().item())
     return array, dtype
