@@ -328,7 +328,8 @@ def real(x, /):
 
 def reciprocal(x, /):
     """Return ``1 / x``."""
-    return tf.math.reciprocal(x)
+    # not tf.math.reciprocal, whose approximation loses digits where the result is small
+    return tf.ones((), x.dtype) / x
 
 
 def remainder(x1, x2, /):
@@ -412,10 +413,11 @@ def _log_to_base(base, x):
         return complex_functions.on_parts(lambda part: part / math.log(base), log(x))
     result = tf.math.log(x) * tf.constant(1 / math.log(base), x.dtype)
     nearest = tf.round(result)
-    error = tf.abs(tf.pow(tf.constant(base, x.dtype), nearest) - x)
+    # over x, since a difference of the smallest normal numbers is flushed to 0
+    error = tf.abs(tf.pow(tf.constant(base, x.dtype), nearest) / x - 1)
     # A power of 10 that is not exact may be off by one ULP, which does not show in logarithms of 2 and more.
     is_inexact = (base == 10) & (tf.abs(nearest) >= 2)
-    is_power = error <= tf.where(is_inexact, x * tf.constant(finfo(x.dtype).eps, x.dtype), tf.zeros_like(x))
+    is_power = error <= tf.where(is_inexact, tf.constant(finfo(x.dtype).eps, x.dtype), tf.zeros_like(x))
     return _with_value(result, tf.where(is_power, nearest, result))
 
 
@@ -424,7 +426,8 @@ def _shifted(shift, x1, x2):
     if isinstance(x2, int) and 0 <= x2 < bits:
         return shift(*promote(x1, x2))
     x1, x2 = promote(x1, x2)
-    is_far, most = x2 >= bits, tf.constant(bits - 1, x2.dtype)
+    # as in NumPy and torch, a negative number of places is as far as can be
+    is_far, most = (x2 >= bits) | (x2 < 0), tf.constant(bits - 1, x2.dtype)
     shifted = shift(x1, tf.where(is_far, most, x2))  # TensorFlow does not shift farther
     return tf.where(is_far, shift(shifted, most), shifted)
 

@@ -45,7 +45,8 @@ def conv2d(x, kernel, /, *, strides, padding, dilation, groups, bias=None):
     ``ceil(size / stride)`` rows and columns, the odd pixel at the bottom and right.
 
     Raises:
-        ValueError: another padding, or another number of channels than ``groups`` times the kernel's.
+        ValueError: another padding, another number of channels than ``groups`` times the kernel's, or a bias
+            of another shape.
 
     >>> import dualnn as dn
     >>> nn = dn.backend()
@@ -59,6 +60,12 @@ def conv2d(x, kernel, /, *, strides, padding, dilation, groups, bias=None):
             f"expected {groups * kernel.shape[2]} channels, {groups} group(s) of the kernel's "
             f"{kernel.shape[2]}, got an image of {x.shape[-1]}"
         )
+    if bias is not None and tuple(bias.shape) != tuple(kernel.shape[3:]):
+        raise ValueError(f"expected a bias of shape {tuple(kernel.shape[3:])}, got {tuple(bias.shape)}")
+    if x.shape[0] == 0:  # TensorFlow's kernel gives images of another size
+        one = tf.pad(x, [(0, 1), (0, 0), (0, 0), (0, 0)])
+        settings = {"strides": strides, "padding": padding, "dilation": dilation, "groups": groups}
+        return conv2d(one, kernel, bias=bias, **settings)[:0]
     padding = _native_padding(padding)
     if (groups == 1 and max(dilation) == 1) or _has_all_gradients(x.dtype):
         y = _convolved(x, kernel, strides, padding, dilation)
@@ -90,9 +97,7 @@ def erf(x, /):
     >>> float(nn.erf(nn.asarray(0.0)))
     0.0
     """
-    if x.dtype == tf.float64:  # its kernel gives NaN for infinity; beyond 6 every digit is that of 1
-        x = tf.clip_by_value(x, -6.0, 6.0)
-    return tf.math.erf(x)
+    return _erf_of_float64(x) if x.dtype == tf.float64 else tf.math.erf(x)
 
 
 def gelu(x, /, approximate=False):
@@ -105,7 +110,9 @@ def gelu(x, /, approximate=False):
     """
     # Not tf.nn.gelu, whose constants are of float32 in float64 as well.
     if approximate:
-        return 0.5 * x * (1 + tf.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+        # far out, where tanh is 1 to the last digit, the cube may be infinite and its gradient NaN
+        near = tf.clip_by_value(x, -16.0, 16.0)
+        return 0.5 * x * (1 + tf.tanh(math.sqrt(2 / math.pi) * (near + 0.044715 * near**3)))
     return 0.5 * x * tf.math.erfc(-math.sqrt(0.5) * x)
 
 
@@ -134,7 +141,7 @@ def linear(x, kernel, bias=None, /):
     y = matmul(x, kernel)
     if bias is None:
         return y
-    fused = x.shape.rank != 1 and y.dtype.is_floating and y.dtype == bias.dtype
+    fused = x.shape.rank != 1 and y.dtype.is_floating and y.dtype == bias.dtype and y.shape[-1:] == bias.shape
     return tf.nn.bias_add(y, bias) if fused else y + bias
 
 
@@ -267,6 +274,15 @@ def _unfused(x):
     # in between that does nothing keeps them apart. The kernel of a product and its bias is right, and the
     # ReLU behind it works in its memory: a step of a convolutional network takes 4 % longer.
     return x if tf.executing_eagerly() else tf.ensure_shape(x, x.shape)
+
+
+@tf.custom_gradient
+def _erf_of_float64(x):
+    # The kernel gives NaN for infinity; beyond 6 every digit is that of 1, but the gradient is not 0 yet.
+    def gradient(upstream):
+        return upstream * (2 / math.sqrt(math.pi)) * tf.exp(-x * x)
+
+    return tf.math.erf(tf.clip_by_value(x, -6.0, 6.0)), gradient
 
 
 @functools.cache

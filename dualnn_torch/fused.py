@@ -31,11 +31,13 @@ def batch_normalization(x, gamma, beta, statistics, /, *, epsilon):
             return None
         y = torch.batch_norm(images, gamma, beta, mean, variance, False, 0.0, epsilon, False)
         return y.movedim(1, -1), mean, variance
-    # Without torch's own averages: it takes the unbiased variance, and changes them behind a graph's back.
-    y, mean, scale = torch.native_batch_norm(images, gamma, beta, None, None, True, 0.0, epsilon)
-    # Of a variance below epsilon this has the digits that variance + epsilon has, as which it is used.
-    variance = torch.clamp(scale.detach() ** -2 - epsilon, min=0)
-    return y.movedim(1, -1), mean.detach(), variance
+    # As averages of which the batch is the whole: 1 / sqrt(variance + epsilon), which torch returns too, has
+    # not all digits of a small variance. This function of torch returns them, others change them in place.
+    zeros, count = x.new_zeros(x.shape[-1]), x.numel() // x.shape[-1]
+    y, _, _, mean, variance = torch.ops.aten._native_batch_norm_legit_functional(
+        images, gamma, beta, zeros, zeros, True, 1.0, epsilon
+    )
+    return y.movedim(1, -1), mean, variance * ((count - 1) / count)  # torch's is the unbiased one
 
 
 def layer_normalization(x, gamma, beta, /, *, epsilon):

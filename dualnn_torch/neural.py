@@ -56,7 +56,8 @@ def conv2d(x, kernel, /, *, strides, padding, dilation, groups, bias=None):
     ``ceil(size / stride)`` rows and columns, the odd pixel at the bottom and right.
 
     Raises:
-        ValueError: another padding, or another number of channels than ``groups`` times the kernel's.
+        ValueError: another padding, another number of channels than ``groups`` times the kernel's, or a bias
+            of another shape.
 
     >>> import dualnn as dn
     >>> nn = dn.backend()
@@ -70,6 +71,8 @@ def conv2d(x, kernel, /, *, strides, padding, dilation, groups, bias=None):
             f"expected {groups * kernel.shape[2]} channels, {groups} group(s) of the kernel's "
             f"{kernel.shape[2]}, got an image of {x.shape[-1]}"
         )
+    if bias is not None and tuple(bias.shape) != tuple(kernel.shape[3:]):
+        raise ValueError(f"expected a bias of shape {tuple(kernel.shape[3:])}, got {tuple(bias.shape)}")
     image = _channels_second(x)
     weight = kernel.permute(3, 2, 0, 1).contiguous(memory_format=_order_of_kernel(x, kernel))
     before, after = _padding(image, weight.shape[2:], strides, dilation, padding)
@@ -112,7 +115,12 @@ def gelu(x, /, approximate=False):
     >>> nn.to_numpy(nn.gelu(nn.asarray([0.0, 100.0]))).tolist()
     [0.0, 100.0]
     """
-    return F.gelu(x, approximate="tanh" if approximate else "none")
+    if not approximate:
+        return F.gelu(x)
+    if x.dtype == torch.float16:
+        return F.gelu(x, approximate="tanh")
+    # far out, where it is relu to the last digit, the cube in torch's gradient may be infinite, and that NaN
+    return F.gelu(torch.clamp(x, -_FAR, _FAR), approximate="tanh") + F.relu(x - _FAR)
 
 
 def leaky_relu(x, /, negative_slope=0.2):
@@ -288,6 +296,7 @@ def _order_of_kernel(x, kernel):
     return torch.channels_last
 
 
+_FAR = 1e6
 _MANY = 40_000  # elements, of which one kernel takes longer than a few that are simpler
 
 

@@ -8,7 +8,7 @@ import torch
 
 from dualnn_torch import sums
 from dualnn_torch.data_type_functions import from_ordered, modular, ordered
-from dualnn_torch.data_types import LIMITED
+from dualnn_torch.data_types import LIMITED, dtype_name
 from dualnn_torch.data_types import dtype as native_dtype
 
 
@@ -33,6 +33,7 @@ def max(x, /, *, axis=None, keepdims=False):
 
 def mean(x, /, *, axis=None, keepdims=False):
     """Return the mean over some or all axes."""
+    _floating(x, "mean")
     return torch.clone(x) if axis == () else sums.mean(x, axis, keepdims)
 
 
@@ -86,6 +87,7 @@ def sum(x, /, *, axis=None, dtype=None, keepdims=False):
 
 def var(x, /, *, axis=None, correction=0.0, keepdims=False):
     """Return the variance over some or all axes; NaN with too few values for the correction."""
+    _floating(x, "var")
     if axis == ():
         return var(x.unsqueeze(-1), axis=-1, correction=correction)
     axes = tuple(range(x.ndim)) if axis is None else (axis,) if isinstance(axis, int) else axis
@@ -93,6 +95,14 @@ def var(x, /, *, axis=None, correction=0.0, keepdims=False):
     if count <= correction or x.numel() == 0:  # of which torch warns, and makes infinities
         return torch.full_like(torch.sum(x, axes, keepdims), torch.nan)
     return torch.var(x, axes, correction=correction, keepdim=keepdims)
+
+
+def _floating(x, function):
+    if not (x.is_floating_point() or x.is_complex()):
+        raise TypeError(
+            f"{function} expected a floating-point tensor, got {dtype_name(x.dtype)}; cast it with nn.astype"
+        )
+    return x
 
 
 def _accumulator(x, dtype):

@@ -440,3 +440,27 @@ def test_same_bits_however_the_numbers_lie_in_memory(nn, name):
         ends.append(nn.to_numpy(w))
     for end in ends[1:]:
         np.testing.assert_array_equal(end, ends[0])
+
+
+@pytest.mark.parametrize("engine", ["eager", "step", "epoch"])
+@pytest.mark.parametrize("name", ["Adam", "RMSprop", "Adagrad", "Nadam"])
+def test_repeated_rows_are_added_before_they_are_squared(backend, name, engine):
+    # Keras 3.15 on TensorFlow squares the gradient of each occurrence of an index, and adds the squares.
+    if not hasattr(dn.optimizers, name):
+        pytest.skip(f"no {name}")
+    ids = np.array([[0, 0, 0, 1], [2, 2, 1, 0]] * 4)
+    targets = np.random.default_rng(0).normal(size=(8, 4, 2)).astype("float32")
+    rows = np.random.default_rng(1).normal(size=(4, 2)).astype("float32")
+    tables = []
+    for layer, x in (
+        (dn.layers.Embedding(4, 2), ids),
+        (dn.layers.Dense(2, use_bias=False), np.eye(4, dtype="float32")[ids]),
+    ):
+        model = dn.Sequential([layer]).on(backend)
+        model(x[:1])
+        model.set_weights([rows])
+        model.compile(getattr(dn.optimizers, name)(0.1), "mse", engine=engine)
+        model.fit(x, targets, epochs=3, batch_size=4, shuffle=False, verbose=0)
+        tables.append(model.get_weights()[0])
+    np.testing.assert_allclose(*tables, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(tables[0][3], rows[3])  # no sample has this row

@@ -180,3 +180,11 @@ def test_other_tapes_are_left_alone():
         tape.watch(b)
         y = tf.cast(x + b, tf.float32)
     assert tape.gradient(y, b).dtype == tf.float16  # TensorFlow's own, whatever it is
+
+
+def test_moving_variance_far_below_epsilon(backend):
+    x = (1e-6 * np.random.default_rng(0).normal(size=(64, 3))).astype("float32")
+    model = dn.Sequential([dn.layers.BatchNormalization(momentum=0.0)]).on(backend)
+    model(x, training=True)
+    got = model.nn.to_numpy(model.layers[0].moving_variance)
+    np.testing.assert_allclose(got, x.astype("float64").var(axis=0), rtol=1e-5)  # sums of 64 terms

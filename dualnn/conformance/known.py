@@ -58,11 +58,6 @@ KNOWN: list[Known] = [
         "https://github.com/tensorflow/tensorflow/issues/2501",
     ),
     Known(
-        "conv2d: of no images",
-        "tensorflow",
-        "gives the image's shape instead of the output's in float32, where oneDNN computes it",
-    ),
-    Known(
         "maximum: gradient at ties",
         "tensorflow",
         "gives the gradient at ties to the first argument, where PyTorch shares it",

@@ -80,14 +80,14 @@ def feature_axes(
     return tuple(found)
 
 
-def positive_number(name: str, value: Any) -> float:
-    """Return `value` if it is a finite number above 0, else raise ValueError.
+def number_from_zero(name: str, value: Any) -> float:
+    """Return `value` if it is a finite number, 0 or above, else raise ValueError.
 
-    >>> positive_number("epsilon", 1e-3)
+    >>> number_from_zero("epsilon", 1e-3)
     0.001
     """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-        raise ValueError(f"{name} must be a finite number above 0, got {value!r}")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+        raise ValueError(f"{name} must be a finite number of at least 0, got {value!r}")
     return value
 
 

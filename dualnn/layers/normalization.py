@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from dualnn.fast_paths import fast_path
-from dualnn.layers.checks import axes, axis, feature_axes, fraction, positive_number
+from dualnn.layers.checks import axes, axis, feature_axes, fraction, number_from_zero
 from dualnn.layers.input_spec import InputSpec
 from dualnn.layers.layer import Layer
 from dualnn.protocol import Shape, Tensor
@@ -68,7 +68,7 @@ class BatchNormalization(Layer):
         super().__init__(name)
         self.axis = _axis("axis", axis)
         self.momentum = fraction("momentum", momentum)
-        self.epsilon = positive_number("epsilon", epsilon)
+        self.epsilon = number_from_zero("epsilon", epsilon)
         self.center = center
         self.scale = scale
         self.beta_initializer = beta_initializer
@@ -189,7 +189,7 @@ class LayerNormalization(Layer):
     ) -> None:
         super().__init__(name)
         self.axis = axes("axis", axis)
-        self.epsilon = positive_number("epsilon", epsilon)
+        self.epsilon = number_from_zero("epsilon", epsilon)
         self.center = center
         self.scale = scale
         self.beta_initializer = beta_initializer
