@@ -233,7 +233,10 @@ def test_record_and_compare(small, tmp_path):
 
 def test_known_disagreements_stay_known_against_a_record(tmp_path):
     report = conform(
-        BACKENDS, select=["linalg.det: complex", "linalg.slogdet: complex"], dtypes=["float32"], modes=["eager"]
+        BACKENDS,
+        select=["linalg.det: complex", "linalg.slogdet: complex"],
+        dtypes=["float32"],
+        modes=["eager"],
     )
     record.save(report, tmp_path / "record.npz")
     compared = list(record.compared(report, tmp_path / "record.npz"))
