@@ -14,6 +14,7 @@ from dualnn.layers.layer import without_batch
 from dualnn.trace import Entry, numbered, trace
 from dualnn.training.arrays import as_arrays
 from dualnn.training.objective import Goals, Objective
+from dualnn.training.precision import Precision
 
 if TYPE_CHECKING:
     from dualnn.layers.layer import Layer
@@ -85,7 +86,8 @@ def compare(
     """Run two models of the same structure on the same data, and compare what every layer computes.
 
     With targets the gradients of the loss are compared too: by each layer's output, and by each weight.
-    The models stay as they are, also what training would change.
+    The models stay as they are, also what training would change. Each computes in the precision that it is
+    compiled for.
 
     Args:
         left: a layer or model; it is built if it is not yet.
@@ -124,8 +126,13 @@ def compare(
     return Comparison(_where(left), _where(right), weights, outputs, gradients, alone)
 
 
-def ulp(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> float:
+def ulp(a: npt.NDArray[Any], b: npt.NDArray[Any], dtype: str | None = None) -> float:
     """Return the largest difference of two arrays in units in the last place of the largest value of `a`.
+
+    Args:
+        a: an array.
+        b: another.
+        dtype: in which the unit is meant; by default that of the array which has the fewer digits.
 
     >>> ulp(np.asarray([1.0, 2.0]), np.asarray([1.0 + 2**-51, 2.0]))
     1.0
@@ -133,7 +140,8 @@ def ulp(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> float:
     gap = largest_difference(a, b)
     if gap == 0.0 or a.dtype.kind != "f":
         return gap
-    return gap / unit(a, a.dtype if np.finfo(a.dtype).eps >= np.finfo(b.dtype).eps else b.dtype)
+    coarser = a.dtype if np.finfo(a.dtype).eps >= np.finfo(b.dtype).eps else b.dtype
+    return gap / unit(a, dtype or coarser)
 
 
 def unit(a: npt.NDArray[Any], dtype: npt.DTypeLike | None = None) -> float:
@@ -145,6 +153,8 @@ def unit(a: npt.NDArray[Any], dtype: npt.DTypeLike | None = None) -> float:
     if a.dtype.kind != "f":
         return 1.0
     largest = np.max(np.abs(a[np.isfinite(a)]), initial=0.0)
+    if dtype == "bfloat16":  # float32 with 16 bits less
+        return float(np.spacing(largest.astype(np.float32))) * 2.0**16
     return float(np.spacing(largest.astype(dtype or a.dtype)))
 
 
@@ -193,7 +203,7 @@ def _differences(left: list[Entry], right: list[Entry]) -> tuple[tuple[Differenc
             f"expected two models that call their layers in the same order, got {[e.path for e in left]} and "
             f"{[e.path for e in right]}"
         )
-    differences = tuple(_difference(first[key], first[key].value, second[key].value) for key in common)
+    differences = tuple(_difference(first[key], second[key]) for key in common)
     return differences, tuple(dict.fromkeys(path for path, n in first.keys() ^ second.keys()))
 
 
@@ -218,14 +228,22 @@ def _flat(root: Layer) -> npt.NDArray[Any]:
     return np.concatenate([weight.ravel() for weight in root.get_weights()] or [np.zeros(0)])
 
 
-def _difference(entry: Entry, a: npt.NDArray[Any], b: npt.NDArray[Any]) -> Difference:
+def _difference(entry: Entry, other: Entry) -> Difference:
+    a, b = entry.value, other.value
+    coarser = min((entry.dtype, other.dtype), key=_DIGITS.index) if entry.dtype in _DIGITS else None
     path, layer = entry.path, f"{entry.name} ({entry.kind})" if entry.kind else ""
     if a.shape != b.shape:
         raise ValueError(f"layer {path!r}: outputs of different shapes, {a.shape} and {b.shape}")
     same = (a == b) | (np.isnan(a) & np.isnan(b)) if a.dtype.kind == "f" else a == b
     equal = float(np.mean(same)) if a.size else 1.0
-    return Difference(path, layer, a.shape, largest_difference(a, b), ulp(a, b), equal)
+    return Difference(path, layer, a.shape, largest_difference(a, b), ulp(a, b, coarser), equal)
 
 
 def _where(layer: Layer) -> str:
-    return f"{layer.backend} ({layer.device}, {layer.dtype})"
+    compute = Precision.of_model(layer).compute
+    dtype = layer.dtype if compute is None else f"{layer.dtype} weights, {compute} layers"
+    return f"{layer.backend} ({layer.device}, {dtype})"
+
+
+_DIGITS = ("bfloat16", "float16", "float32", "float64")
+"""Floating-point formats from the coarsest to the finest."""

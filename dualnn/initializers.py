@@ -66,6 +66,14 @@ class Constant(Initializer):
 
     value: float | npt.NDArray[Any] = 0.0
 
+    def __post_init__(self) -> None:
+        try:
+            np.asarray(self.value, np.float64)
+        except (TypeError, ValueError):
+            raise ValueError(f"Constant: value must be a number or an array, got {self.value!r}") from None
+        if self.value is None or isinstance(self.value, str):
+            raise ValueError(f"Constant: value must be a number or an array, got {self.value!r}")
+
     def _draw(self, shape: tuple[int, ...], generator: Generator) -> Array:
         return np.full(shape, self.value, np.float64)
 
@@ -125,6 +133,12 @@ class RandomUniform(Initializer):
     minval: float = -0.05
     maxval: float = 0.05
     seed: int | None = None
+
+    def __post_init__(self) -> None:
+        if not self.minval <= self.maxval:
+            raise ValueError(
+                f"RandomUniform: minval must be at most maxval, got {self.minval!r} and {self.maxval!r}"
+            )
 
     def _draw(self, shape: tuple[int, ...], generator: Generator) -> Array:
         return generator.uniform(shape, self.minval, self.maxval)

@@ -42,6 +42,7 @@ from dualnn.trace import Array, Disturbance, numbered, trace
 from dualnn.training.arrays import as_arrays, leaves, map_tree
 from dualnn.training.batch import Batch, map_batch
 from dualnn.training.objective import Goals, Objective
+from dualnn.training.precision import Precision
 
 COPIES = 4
 """Disturbed copies of every step."""
@@ -139,7 +140,8 @@ def lockstep(
 
     That is, in this order: every layer's output, the loss, its gradients by every layer's output and weight,
     what the layers set (moving averages), the new weights, and the optimizer's moments. The steps run
-    eagerly, with the batches that `Model.fit` takes with this seed. The model itself stays as it is.
+    eagerly, with the batches that `Model.fit` takes with this seed, in the precision that the model is
+    compiled for. The model itself stays as it is.
 
     Args:
         model: a layer or model, or a function that makes one. It starts with the weights that it has; if it
@@ -366,7 +368,8 @@ class _Judge:
         # what is computed from a long sum has its error
         longest = itertools.accumulate((operation.terms for operation in found), max)
         self.sums = [of_long_sums(terms) for terms in longest]
-        self.eps = float(np.finfo(self.left.model.dtype).eps)
+        compute = Precision.of_model(self.left.model).compute or self.left.model.dtype
+        self.eps = 2.0**-7 if compute == "bfloat16" else float(np.finfo(compute).eps)
         self.spread = [0.0] * len(self.expected)
         if self.bound is None:
             self._look(COPIES)

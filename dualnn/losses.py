@@ -525,6 +525,8 @@ class Loss(Configured):
         weight = None if sample_weight is None else aligned_weight(nn, sample_weight, values)
         present = None if mask is None else aligned_weight(nn, mask, values)
         if present is not None:
+            # not by the factor 0 alone, which leaves NaN and infinities as NaN
+            values = nn.where(present == 0.0, nn.zeros_like(values), values)
             weight = present if weight is None else weight * present
         if weight is not None:
             values = values * weight

@@ -16,6 +16,7 @@ from dualnn.layers import context, masks, tree
 from dualnn.protocol import Backend, Tensor
 from dualnn.training.arrays import leaves, map_tree
 from dualnn.training.data import native_tree
+from dualnn.training.precision import INITIAL_SCALE, Precision
 
 if TYPE_CHECKING:
     from dualnn.layers.layer import Layer
@@ -63,12 +64,14 @@ class Entry:
         name: the layer's name; empty for a weight.
         kind: the layer's type; empty for a weight.
         value: the numbers.
+        dtype: what they were computed in; NumPy has no bfloat16, so that it is lost in `value`.
     """
 
     path: str
     name: str
     kind: str
     value: Array
+    dtype: str
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,7 @@ def trace(
     variables: list[Tensor] | None = None,
     disturb: Disturbance | None = None,
 ) -> Trace:
-    """Run a built model once, eagerly, and leave it as it was.
+    """Run a built model once, eagerly, in the precision that it is compiled for, and leave it as it was.
 
     Args:
         root: the layer or model.
@@ -119,7 +122,7 @@ def trace(
     >>> [entry.path for entry in trace(model, np.ones((1, 2))).outputs]
     ['layers.0', 'layers.1', '']
     """
-    nn, place = root.nn, root._require_place()
+    nn, place, precision = root.nn, root._require_place(), Precision.of_model(root)
     slots = tree.slots(root)
     values = [slot.variable for slot in slots] if variables is None else variables
     values = [nn.stop_gradient(value) for value in values]
@@ -130,6 +133,7 @@ def trace(
     watched += [values[i] for i in trainable]
     calls: list[tuple[Layer, Any]] = []
     loss: Tensor | None = None
+    scale = INITIAL_SCALE if precision.scales_loss else 1.0  # as `fit` begins: float16 has no small numbers
 
     def see(layer: Layer, output: Any) -> Any:
         # A copy goes on: the same tensor twice, or one made of the other, as a kernel's outputs and last
@@ -140,18 +144,20 @@ def trace(
         return own
 
     with (
-        tree.bound(slots, values) as now,
         context.observed(see),
         _disturbed(root, disturb) if disturb else nullcontext(),
         nn.GradientTape() as tape,
     ):
         tape.watch(watched)
-        output = root(inputs, training=training)
+        with precision.bound(slots, values) as now:
+            output = precision.output(nn, root(inputs, training=training), place.dtype)
+            state = [value for value, slot in zip(now(), slots, strict=True) if not slot.trainable]
         if objective is not None:
             loss, _ = objective.loss(targets, output, None)
-            for penalty in root.losses:
-                loss = loss + penalty
-        state = [value for value, slot in zip(now(), slots, strict=True) if not slot.trainable]
+            with tree.bound(slots, values):
+                for penalty in root.losses:
+                    loss = loss + penalty
+        scaled = loss * scale if loss is not None and scale != 1.0 else loss
     paths = {id(layer): path for path, layer in tree.walk(root)}
     named = [
         (paths.get(id(layer), "") + name, layer, tensor)
@@ -160,26 +166,31 @@ def trace(
         if nn.is_tensor(tensor)
     ]
     outputs = [
-        Entry(path, layer.name, type(layer).__name__, nn.to_numpy(tensor)) for path, layer, tensor in named
+        Entry(path, layer.name, type(layer).__name__, nn.to_numpy(tensor), nn.dtype_name(tensor.dtype))
+        for path, layer, tensor in named
     ]
     if loss is None:
         return Trace(outputs, None, [], [], state)
     floating = [i for i, (_, _, t) in enumerate(named) if nn.isdtype(t.dtype, "real floating")]
     sources = [*(named[i][2] for i in floating), *(values[i] for i in trainable)]
-    found = tape.gradient(loss, sources)
+    found = tape.gradient(scaled, sources)
     by_output = dict(zip(floating, found[: len(floating)], strict=True))
-    by_weights = found[len(floating) :]
+    by_weights = [None if g is None else g / scale for g in found[len(floating) :]]
 
     def entries() -> Iterator[Entry]:
         # The gradient by a shared layer's weight is complete when its first call has been differentiated.
         weights: dict[int, list[Entry]] = {}
         for i, gradient in zip(trainable, by_weights, strict=True):
-            entry = Entry(slots[i].path, "", "", _array(nn, gradient, values[i]))
+            value = _array(nn, gradient, values[i])
+            lowered = None if slots[i].owner.keeps_precision else precision.compute
+            entry = Entry(slots[i].path, "", "", value, lowered or nn.dtype_name(values[i].dtype))
             weights.setdefault(id(slots[i].owner), []).append(entry)
         first = {id(layer): i for i, (_, layer, _) in reversed(list(enumerate(named)))}
         for i, (path, layer, tensor) in reversed(list(enumerate(named))):
             if i in by_output:
-                yield Entry(path, layer.name, type(layer).__name__, _array(nn, by_output[i], tensor))
+                value = _array(nn, by_output[i], tensor)
+                value = value if scale == 1.0 else value.astype(np.float32) / np.float32(scale)
+                yield Entry(path, layer.name, type(layer).__name__, value, nn.dtype_name(tensor.dtype))
             if first[id(layer)] == i:
                 yield from weights.pop(id(layer), [])
         for left_over in weights.values():

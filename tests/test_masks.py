@@ -223,3 +223,102 @@ def test_attention_leaves_nan_aside_that_does_not_count(nn):
     padded = np.where(counts[..., None], x, np.float32(np.nan))
     expected, y = (nn.to_numpy(L.Attention()([x, value], mask=[None, counts])) for value in (x, padded))
     np.testing.assert_array_equal(y, expected)
+
+
+def test_multi_head_attention_leaves_nan_aside_that_does_not_count(nn):
+    counts = np.array([[1, 1, 0], [1, 1, 1]], bool)
+    x = np.random.default_rng(0).normal(size=(2, 3, 4)).astype("float32")
+    layer = L.MultiHeadAttention(2, 3).on(nn.name)
+    given = {
+        "itself": lambda p: ((p, p), {"query_mask": counts, "value_mask": counts}),
+        "values": lambda p: ((x, p), {"value_mask": counts}),
+        "keys": lambda p: ((x, x, p), {"key_mask": counts}),
+        "both": lambda p: ((x, p), {"key_mask": counts, "return_attention_scores": True}),
+    }
+    for make in given.values():
+        found = []
+        for padding in (0.0, np.nan):
+            args, options = make(nn.asarray(np.where(counts[..., None], x, np.float32(padding))))
+            layer(*args, **options)
+            with nn.GradientTape() as tape:
+                y = layer(*args, **options)
+                y = y[0] if isinstance(y, tuple) else y
+                total = nn.sum(nn.square(y))
+            found.append([nn.to_numpy(g) for g in (y, *tape.gradient(total, layer.trainable_variables))])
+        for without, with_nan in zip(*found, strict=True):
+            np.testing.assert_array_equal(with_nan, without)
+
+
+@pytest.mark.parametrize("trainable", [True, False])
+def test_batch_normalization_leaves_nan_aside_that_does_not_count(nn, trainable):
+    counts = np.array([[1, 1, 0], [1, 1, 1]], bool)
+    x = np.random.default_rng(0).normal(size=(2, 3, 4)).astype("float32")
+    found = []
+    for padding in (0.0, np.nan):
+        layer = L.BatchNormalization().on(nn.name)
+        given = nn.asarray(np.where(counts[..., None], x, np.float32(padding)))
+        layer(nn.zeros((1, 1, 4)))
+        layer.trainable = trainable
+        with nn.GradientTape() as tape:
+            tape.watch(given)
+            weights = [layer.gamma, layer.beta]
+            tape.watch(weights)
+            y = layer(given, mask=counts, training=True)
+            total = nn.sum(nn.square(nn.where(nn.expand_dims(nn.asarray(counts), axis=-1), y, 0.0)))
+        gradients = tape.gradient(total, [given, *weights])
+        found.append([nn.to_numpy(g) for g in (*gradients, layer.moving_mean, layer.moving_variance)])
+        assert np.isfinite(nn.to_numpy(y)).all()
+    for without, with_nan in zip(*found, strict=True):
+        np.testing.assert_array_equal(with_nan, without)
+
+
+class Spoiled(dn.Layer):
+    """Make NaN of the steps that do not count, as a division by a sequence's length may."""
+
+    supports_masking = True
+
+    def call(self, x, mask=None):
+        return self.nn.where(self.nn.expand_dims(mask, axis=-1), x, self.nn.zeros_like(x) + np.nan)
+
+
+@pytest.mark.parametrize(
+    ("loss", "activation", "metrics"),
+    [
+        ("mse", None, ["mae", "cosine_similarity"]),
+        ("categorical_crossentropy", "softmax", ["accuracy", dn.metrics.Precision(0.3)]),
+        ("binary_crossentropy", "sigmoid", ["accuracy", "kl_divergence"]),
+        (lambda y, p: dn.backends.namespace(p).mean(p / y, axis=-1), "sigmoid", []),
+    ],
+)
+@pytest.mark.parametrize("engine", ["eager", "epoch"])
+@pytest.mark.parametrize("where", ["targets", "outputs"])
+def test_nan_in_steps_that_do_not_count_is_in_no_loss_and_no_metric(
+    backend, loss, activation, metrics, engine, where
+):
+    if where == "targets" and str(loss).endswith("crossentropy"):
+        pytest.skip("labels are checked on the host, which refuses NaN wherever it stands")
+    labels = np.eye(4, dtype="float32")[Y] * 0.9 + 0.025
+    found = []
+    for spoiled in (False, True):
+        parts = [L.Masking(), L.Dense(4, activation=activation)]
+        model = dn.Sequential([*parts, *([Spoiled()] if spoiled and where == "outputs" else [])]).on(backend)
+        model.compile(
+            dn.optimizers.SGD(0.1), loss, metrics=metrics, weighted_metrics=["mse"], engine=engine, jit=False
+        )
+        model.build((None, 5, 3))
+        initial = found[0][0] if found else model.get_weights()
+        model.set_weights(initial)
+        padding = np.nan if spoiled and where == "targets" else 1.0
+        y = np.where(COUNTS[..., None], labels, np.float32(padding))
+        history = model.fit(X, y, epochs=2, batch_size=4, shuffle=False, verbose=0).history
+        found.append(
+            (initial, history, model.evaluate(X, y, verbose=0, return_dict=True), model.get_weights())
+        )
+    (_, history, logs, weights), (_, other, others, trained) = found
+    assert np.isfinite([*logs.values()]).all()
+    for a, b in zip(
+        [*history.values(), *logs.values(), *weights],
+        [*other.values(), *others.values(), *trained],
+        strict=True,
+    ):
+        np.testing.assert_allclose(b, a, rtol=1e-6)

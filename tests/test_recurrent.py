@@ -489,7 +489,7 @@ def test_fit(backend):
     [
         (lambda: L.LSTM(4, stateful=True), ValueError, "return_state=True and initial_state="),
         (lambda: L.LSTM(0), ValueError, "units must be"),
-        (lambda: L.GRU(2, dropout=1.5), ValueError, "rate must be"),
+        (lambda: L.GRU(2, dropout=1.5), ValueError, "dropout must be"),
         (lambda: L.LSTM(2)(X[0]), ValueError, "3"),
         (lambda: L.LSTM(2)(X, initial_state=[np.zeros((3, 2))]), ValueError, "expected 2 initial states"),
         (lambda: L.GRU(2)(X, initial_state=np.zeros((3, 4))), ValueError, "expected 1 initial states"),

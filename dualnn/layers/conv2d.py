@@ -65,6 +65,11 @@ class Conv2D(Layer):
         self.strides = pair("strides", strides)
         self.padding = _padding(padding)
         self.dilation_rate = pair("dilation_rate", dilation_rate)
+        if max(self.strides) > 1 and max(self.dilation_rate) > 1:
+            raise ValueError(
+                f"strides above 1 cannot be combined with a dilation_rate above 1, as in Keras, got "
+                f"{strides!r} and {dilation_rate!r}"
+            )
         self.groups = positive_int("groups", groups)
         if self.filters % self.groups:
             raise ValueError(f"filters ({filters}) must be a multiple of groups ({groups})")

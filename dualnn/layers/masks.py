@@ -35,14 +35,27 @@ def remember(x: Any, mask: Any) -> None:
         _known[number] = (weakref.ref(x, forget), mask)
 
 
-def zeroed(nn: Backend, x: Tensor, mask: Tensor) -> Tensor:
-    """Return a tensor (batch, steps, ...) with zeros in the steps that do not count.
+def zeroed(nn: Backend, x: Tensor, mask: Tensor, value: float = 0) -> Tensor:
+    """Return a tensor (batch, steps, ...) with zeros, or another value, in the steps that do not count.
 
     What stands there may be NaN, which no factor of 0 takes out of a sum or of a gradient.
     """
-    for _ in range(len(x.shape) - len(mask.shape)):
-        mask = nn.expand_dims(mask, axis=-1)
-    return nn.where(mask, x, nn.zeros_like(x))
+    return nn.where(_behind(nn, mask, x), x, nn.zeros_like(x) + value if value else nn.zeros_like(x))
+
+
+def settled(nn: Backend, x: Tensor, mask: Tensor) -> Tensor:
+    """Return a tensor (batch, steps, ...) with zeros for what is not finite in the steps that do not count.
+
+    It is for layers whose output in such steps is that of Keras, where the numbers are finite.
+    """
+    return nn.where(_behind(nn, mask, x), x, nn.where(nn.isfinite(x), x, nn.zeros_like(x)))
+
+
+def fits(x: Tensor, mask: Tensor) -> bool:
+    """Return whether a tensor begins with a mask's axes, as far as their sizes are known."""
+    sizes = list(zip(x.shape, mask.shape, strict=False))
+    known = [(m, n) for m, n in sizes if isinstance(m, int) and isinstance(n, int)]
+    return len(sizes) == len(mask.shape) and all(m == n for m, n in known)
 
 
 def mask_of(x: Any) -> Any:
@@ -60,3 +73,10 @@ def mask_of(x: Any) -> Any:
         return masks if any(mask is not None for mask in masks) else None
     tensor, mask = _known.get(id(x), (None, None))
     return mask if tensor is not None and tensor() is x else None
+
+
+def _behind(nn: Backend, mask: Tensor, x: Tensor) -> Tensor:
+    """Return a mask with an axis of size 1 for each further axis of a tensor."""
+    for _ in range(len(x.shape) - len(mask.shape)):
+        mask = nn.expand_dims(mask, axis=-1)
+    return mask

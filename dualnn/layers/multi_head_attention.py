@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from dualnn.fast_paths import fast_path
-from dualnn.layers import context
+from dualnn.layers import context, masks
 from dualnn.layers.attention import both, causal_mask, masked_softmax
 from dualnn.layers.checks import fraction, positive_int
 from dualnn.layers.dropout import Dropout
 from dualnn.layers.input_spec import InputSpec
 from dualnn.layers.layer import Layer
-from dualnn.protocol import Shape, Tensor
+from dualnn.protocol import Backend, Shape, Tensor
 
 
 class MultiHeadAttention(Layer):
@@ -128,8 +128,16 @@ class MultiHeadAttention(Layer):
         A query that attends to nothing has the output 0 of each head.
         """
         nn = self.nn
+        key = value if key is None else key
+        if attention_mask is not None:
+            attention_mask = nn.asarray(attention_mask, dtype="bool", device=self.device)
+            self._check_mask(tuple(attention_mask.shape), tuple(query.shape), tuple(key.shape))
         mask = self._mask(query_mask, value_mask, key_mask, attention_mask)
-        projected = self._projected(query, value if key is None else key, value)
+        if not (query_mask is None and value_mask is None and key_mask is None):
+            is_one = key_mask is None or key_mask is value_mask
+            of_keys = value_mask if is_one else both(nn, value_mask, key_mask)
+            query, key, value = _zeroed(nn, (query, key, value), (query_mask, of_keys, of_keys))
+        projected = self._projected(query, key, value)
         q, k, v = (nn.permute_dims(one, (0, 2, 1, 3)) for one in projected)
         if return_attention_scores or (training and self.dropout is not None):
             heads, weights = self._attend(q, k, v, mask, use_causal_mask, training)
@@ -172,11 +180,20 @@ class MultiHeadAttention(Layer):
             if of_keys is not None:
                 mask = both(nn, mask, nn.expand_dims(nn.expand_dims(of_keys, axis=1), axis=1))
         if attention is not None:
-            attention = nn.asarray(attention, dtype="bool", device=self.device)
             mask = both(
                 nn, mask, attention if len(attention.shape) == 4 else nn.expand_dims(attention, axis=-3)
             )
         return mask
+
+    def _check_mask(self, given: Shape, query: Shape, key: Shape) -> None:
+        shape = (query[0], self.num_heads, query[1], key[1])
+        expected = shape if len(given) == 4 else (shape[0], *shape[2:])[-len(given) :]
+        sizes = zip(given, expected, strict=False)
+        if len(given) not in (2, 3, 4) or any(None not in two and two[0] not in (1, two[1]) for two in sizes):
+            raise ValueError(
+                f"layer {self.name!r}: expected an attention_mask of shape (batch, queries, keys) = "
+                f"{(shape[0], *shape[2:])}, or with the axis of heads {shape}, got {given}"
+            )
 
     def _fused(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, causal: bool) -> Tensor | None:
         """Return the heads' outputs from the backend's kernel, None if there is none for this."""
@@ -202,6 +219,15 @@ class MultiHeadAttention(Layer):
     def _with_causal(self, mask: Tensor | None, q: Tensor, k: Tensor) -> Tensor:
         nn = self.nn
         return both(nn, mask, causal_mask(nn, nn.shape(q)[2], nn.shape(k)[2], self.device))
+
+
+def _zeroed(nn: Backend, xs: Sequence[Tensor], of_each: Sequence[Tensor | None]) -> list[Tensor]:
+    """Return tensors with zeros where their masks leave steps out; one tensor with one mask stays one."""
+    found: dict[tuple[int, int], Tensor] = {}
+    for x, mask in zip(xs, of_each, strict=True):
+        if (id(x), id(mask)) not in found:
+            found[id(x), id(mask)] = x if mask is None else masks.zeroed(nn, x, mask)
+    return [found[id(x), id(mask)] for x, mask in zip(xs, of_each, strict=True)]
 
 
 class _Projection(Layer):

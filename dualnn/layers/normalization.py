@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from dualnn.fast_paths import fast_path
+from dualnn.layers import masks
 from dualnn.layers.checks import axes, axis, feature_axes, fraction, number_from_zero
 from dualnn.layers.input_spec import InputSpec
 from dualnn.layers.layer import Layer
@@ -106,6 +107,7 @@ class BatchNormalization(Layer):
         rank = len(x.shape)
         axis = self.axis % rank
         own = training and self.trainable
+        x = x if mask is None else masks.settled(nn, x, mask)
         statistics = None if own else (self.moving_mean, self.moving_variance)
         by_kernel = axis == rank - 1 and (mask is None or not own)
         kernel = fast_path(nn, "batch_normalization") if by_kernel else None

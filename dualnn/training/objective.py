@@ -150,7 +150,8 @@ class Objective:
         weights = weights_of(self._targets(batch.y)[0], class_weight, self.shapes[0])
         (given,) = self._sample_weights(batch.weight)
         if given is not None:
-            check_sample_weight(given, self.shapes[0])
+            # as long as these labels are: the model may have been built on sequences of another length
+            check_sample_weight(given, (None, *weights.shape[1:], *self.shapes[0][weights.ndim :]))
             given = given.reshape(given.shape[: weights.ndim])
             fewer, more = sorted((weights, given), key=np.ndim)
             weights = more * fewer.reshape(*fewer.shape, *[1] * (more.ndim - fewer.ndim))
@@ -160,7 +161,8 @@ class Objective:
         """Return the weighted sum of the losses, and what `update` needs of them."""
         outputs = [output for _, output in output_items(y_pred)]
         found = [masks.mask_of(output) for output in outputs]
-        given = zip(self.losses, self._targets(y), outputs, self._sample_weights(weight), found, strict=True)
+        targets, outputs = _settled(self._targets(y), outputs, found)
+        given = zip(self.losses, targets, outputs, self._sample_weights(weight), found, strict=True)
         measured = [_measured(loss, *one) for loss, *one in given if loss is not None]
         values, counts = [value for value, _ in measured], [count for _, count in measured]
         terms = [_weighted(v, w) for v, w in zip(values, self._weights_of_losses(), strict=True)]
@@ -193,7 +195,8 @@ class Objective:
             penalty: what was added to the loss, such as regularizers; None for nothing.
         """
         outputs = [output for _, output in output_items(y_pred)]
-        targets, weights = self._targets(batch.y), self._sample_weights(batch.weight)
+        targets, outputs = _settled(self._targets(batch.y), outputs, values.masks)
+        weights = self._sample_weights(batch.weight)
         new = [_added(nn, *one) for one in zip(state, values.losses, values.counts, strict=False)]
         old = state[len(new)]
         new.append(old if penalty is None else _added(nn, old, penalty, nn.shape(outputs[0])[0]))
@@ -418,6 +421,24 @@ def _measured(
                 f"the steps)"
             )
         raise
+
+
+def _settled(
+    targets: list[Any], outputs: list[Tensor], found: list[Tensor | None]
+) -> tuple[list[Any], list[Tensor]]:
+    """Return targets and outputs with harmless numbers in the steps that the outputs' masks leave out.
+
+    What stands there may be NaN, of which a loss and its gradient are NaN whatever its weight: 0 of it, too.
+    """
+    for i, (target, output, mask) in enumerate(zip(targets, outputs, found, strict=True)):
+        if mask is not None and masks.fits(output, mask):
+            nn = backends.namespace(output)
+            # one half is a probability, and a row of them has a sum to divide by
+            harmless = 0.5 if nn.isdtype(output.dtype, "real floating") else 0
+            outputs = [*outputs[:i], masks.zeroed(nn, output, mask, harmless), *outputs[i + 1 :]]
+            if nn.is_tensor(target) and masks.fits(target, mask):
+                targets = [*targets[:i], masks.zeroed(nn, target, mask), *targets[i + 1 :]]
+    return targets, outputs
 
 
 def _times(nn: Backend, weight: Tensor | None, counts: Tensor) -> Tensor:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from dualnn.layers import context, masks, tree
 from dualnn.names import unknown
 from dualnn.protocol import Backend, Tensor
+
+if TYPE_CHECKING:
+    from dualnn.layers.layer import Layer
 
 FORMATS = {"mixed_bfloat16": "bfloat16", "mixed_float16": "float16"}
 ALIASES = {"bf16-mixed": "mixed_bfloat16", "16-mixed": "mixed_float16"}  # as Lightning calls them
@@ -43,6 +46,12 @@ class Precision(NamedTuple):
         if name not in FORMATS:
             raise ValueError(unknown("precision", name, FORMATS))
         return cls(FORMATS[name])
+
+    @classmethod
+    def of_model(cls, root: Layer) -> Precision:
+        """Return what a layer or model was compiled for; of one that is not compiled that of its weights."""
+        trainer = getattr(root, "_trainer", None)  # only models are compiled
+        return cls() if trainer is None else cls(trainer.precision.compute)
 
     @property
     def scales_loss(self) -> bool:
