@@ -123,7 +123,7 @@ def compare(
     outputs, alone = _differences(*(one.outputs for one in traces))
     gradients, _ = _differences(*(one.gradients for one in traces))
     weights = ulp(_flat(left), _flat(right))
-    return Comparison(_where(left), _where(right), weights, outputs, gradients, alone)
+    return Comparison(where(left), where(right), weights, outputs, gradients, alone)
 
 
 def ulp(a: npt.NDArray[Any], b: npt.NDArray[Any], dtype: str | None = None) -> float:
@@ -239,7 +239,8 @@ def _difference(entry: Entry, other: Entry) -> Difference:
     return Difference(path, layer, a.shape, largest_difference(a, b), ulp(a, b, coarser), equal)
 
 
-def _where(layer: Layer) -> str:
+def where(layer: Layer) -> str:
+    """Return a model's backend, device and precision in words."""
     compute = Precision.of_model(layer).compute
     dtype = layer.dtype if compute is None else f"{layer.dtype} weights, {compute} layers"
     return f"{layer.backend} ({layer.device}, {dtype})"

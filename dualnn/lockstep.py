@@ -33,7 +33,7 @@ import numpy as np
 
 from dualnn import optimizers, random
 from dualnn.backends import available
-from dualnn.compare import largest_difference, objective_of, ulp, unit
+from dualnn.compare import largest_difference, objective_of, ulp, unit, where
 from dualnn.layers import tree
 from dualnn.layers.layer import Layer
 from dualnn.place import Place
@@ -281,7 +281,7 @@ class _Side:
         for slot in self.slots:
             path = self._owners[slot.path]
             self.fan_in[path] = max(self.fan_in.get(path, 1), math.prod(tuple(slot.variable.shape)[:-1]))
-        self.where = f"{self.model.backend} ({self.model.device}, {self.model.dtype})"
+        self.where = where(self.model)
 
     def owner(self, path: str) -> str:
         """Return the path of the layer that has a variable; of a layer its own."""

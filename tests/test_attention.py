@@ -262,3 +262,21 @@ def test_scores_of_attention_are_what_dropout_leaves_of_them(backend):
     heads = L.MultiHeadAttention(2, 3, dropout=0.5)
     _, scores = heads(x, x, return_attention_scores=True, training=True)
     close(heads.nn.to_numpy(scores).sum(axis=-1), np.ones((2, 2, 20)))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"attention_mask": np.ones((2, 6, 5), bool)}, r"attention_mask .* \(2, 5, 6\), .* got \(2, 6, 5\)"),
+        ({"attention_mask": np.ones(6, bool)}, r"attention_mask .* got \(6,\)"),
+        ({"value_mask": np.ones((2, 5), bool)}, r"value_mask .* \(2, 6, 4\), got \(2, 5\)"),
+        ({"query_mask": np.ones((2, 6), bool)}, r"query_mask .* \(2, 5, 4\), got \(2, 6\)"),
+    ],
+)
+def test_masks_of_a_wrong_shape_are_refused(nn, options, message):
+    layer = dn.layers.MultiHeadAttention(2, 3).on(nn.name)
+    query, value = np.ones((2, 5, 4), "float32"), np.ones((2, 6, 4), "float32")
+    for mask in ((5, 6), (2, 5, 6), (1, 5, 6), (2, 2, 5, 6)):
+        layer(query, value, attention_mask=np.ones(mask, bool))
+    with pytest.raises(ValueError, match=message):
+        layer(query, value, **options)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import dualnn as dn
+from dualnn.lockstep import lockstep
 from tests.conftest import BACKENDS
 
 
@@ -124,3 +125,24 @@ def test_models_of_other_layers_are_refused(models):
     other = dn.Sequential([dn.layers.Dense(3)]).on("torch")
     with pytest.raises(ValueError, match="of the same layers"):
         dn.compare(models[0], other, data()[0])
+
+
+@pytest.mark.parametrize(
+    ("precision", "dtype"), [("mixed_bfloat16", "bfloat16"), ("mixed_float16", "float16")]
+)
+def test_mixed_precision_is_obeyed(precision, dtype):
+    model = dn.Sequential([dn.layers.Dense(8, activation="tanh"), dn.layers.Dense(3)]).on(BACKENDS[0])
+    model.compile("sgd", LOSS, precision=precision)
+    model.build((None, 5))
+    x, y = data()
+    plain = model.on(BACKENDS[-1])
+    plain.compile("sgd", LOSS)
+    report = dn.compare(model, model.on(BACKENDS[-1]), x, y)
+    assert f"{dtype} layers" in report.left
+    assert report.ulp <= 2  # in units of the 16 bits
+    assert all(difference.ulp <= 8 for difference in report.gradients)
+    rounded = dn.compare(model, plain, x)
+    assert rounded.layers[0].largest > 1e-5  # that of 16 bits, not of 24
+    step = lockstep(model, x, y, loss=LOSS, steps=2)
+    assert step.fault is None, step
+    assert f"{dtype} layers" in step.left

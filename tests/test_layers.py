@@ -179,6 +179,14 @@ def test_shapes_and_lookups(backend):
     layer, y = run(L.Embedding(10, 3), np.asarray([[1, 9], [0, 1]]))
     np.testing.assert_array_equal(y, layer.get_weights()[0][[[1, 9], [0, 1]]])
     np.testing.assert_array_equal(run(L.Add(), [IMAGES, IMAGES])[1], IMAGES + IMAGES)
+    rows, sequences = np.ones((2, 3)), np.ones((2, 4, 3))
+    for xs, expected in (
+        ([rows, rows[:, :1]], rows + 1),
+        ([rows, sequences], sequences + 1),
+        ([sequences, rows], sequences + 1),
+    ):
+        np.testing.assert_array_equal(run(L.Add(), xs)[1], expected)
+        assert L.Add().compute_output_shape([x.shape for x in xs]) == expected.shape
     joined = run(L.Concatenate(axis=1), [IMAGES, IMAGES[:, :2]])[1]
     np.testing.assert_array_equal(joined, np.concatenate([IMAGES, IMAGES[:, :2]], 1))
     np.testing.assert_array_equal(run(L.Activation("relu"), IMAGES)[1], np.maximum(IMAGES, 0))
@@ -234,7 +242,13 @@ BAD_ARGUMENTS = [
     (lambda: L.LayerNormalization(epsilon=-1e-3), "epsilon must be .* of at least 0, got -0.001"),
     (lambda: L.Reshape((-2, 5)), "target_shape must be .* got .-2, 5."),
     (lambda: L.Reshape((2.0, 5)), "target_shape must be"),
-    (lambda: dn.Input((-1,)), "shape must be the sizes of one sample, .* got .-1,."),
+    (lambda: dn.Input((-1,)), "shape must be the sizes of one sample .* got .-1,."),
+    (lambda: dn.Input((3,), dtype="x"), "dtype must be the name of a dtype .* got 'x'"),
+    (lambda: dn.Input((3,), dtype=str), "dtype must be the name of a dtype"),
+    (lambda: dn.initializers.Constant("a"), "Constant: value must be a number or an array, got 'a'"),
+    (lambda: dn.initializers.Constant(None), "Constant: value must be a number or an array, got None"),
+    (lambda: dn.initializers.RandomUniform(1, -1), "minval must be at most maxval, got 1 and -1"),
+    (lambda: L.Conv2D(2, 3, strides=2, dilation_rate=2), "strides above 1 cannot be combined"),
     (lambda: dn.Input("a"), "shape must be the sizes"),
     (lambda: dn.Input(None), "shape must be the sizes"),
     (lambda: L.Reshape("ab"), "target_shape must be"),
@@ -255,6 +269,8 @@ BAD_SHAPES = [
     (L.MaxPooling2D(3), np.ones((2, 2, 2, 3)), "use padding='same'"),
     (L.Reshape((5,)), np.ones((2, 6)), r"cannot give samples of shape \(6,\) .* the shape \(5,\)"),
     (L.Add(), [np.ones((2, 3)), np.ones((2, 4))], "expected tensors of the same shape"),
+    (L.Add(), [np.ones((2, 3)), np.ones((1, 3))], "expected tensors of the same shape"),
+    (L.Add(), [np.ones((2, 4, 5)), np.ones((2, 4))], "expected tensors of the same shape"),
     (L.Concatenate(), [np.ones((2, 3)), np.ones((3, 3))], "same sizes on all axes but -1"),
     (L.Add(), np.ones((2, 3)), "expected a list of tensors"),
     (L.Dense(3), [np.ones((2, 3)), np.ones((2, 3))], "expected one tensor, got a structure of 2"),

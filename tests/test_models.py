@@ -551,3 +551,28 @@ def test_arrays_as_named_arguments_are_converted(backend):
             return self.dense(x) * scale
 
     assert tuple(Scaled()(X, scale=np.ones((30, 1))).shape) == (30, 2)
+
+
+def test_a_built_model_is_not_built_on_another_width(backend):
+    model = dn.Sequential([dn.layers.Dense(2), dn.layers.Dense(1)]).on(backend)
+    model.build((None, 3))
+    model.build((None, 3))
+    with pytest.raises(ValueError, match=r"built on the input shape \(3,\) .* \(None, 5\)"):
+        model.build((None, 5))
+
+
+def test_weights_of_classes_and_samples_on_sequences_of_another_length(backend):
+    model = dn.Sequential([dn.layers.Dense(2, activation="softmax")]).on(backend)
+    model.compile(dn.optimizers.SGD(0.0), "sparse_categorical_crossentropy", engine="eager")
+    rng = np.random.default_rng(0)
+    for steps in (5, 7):
+        x, y = rng.normal(size=(4, steps, 3)).astype("float32"), rng.integers(0, 2, (4, steps))
+        for weight in (rng.uniform(size=(4, steps)), rng.uniform(size=4)):
+            losses = [
+                model.fit(x, y, verbose=0, batch_size=4, **given).history["loss"][0]
+                for given in (
+                    {"sample_weight": weight, "class_weight": {1: 3.0}},
+                    {"sample_weight": weight.reshape(4, -1) * np.where(y == 1, 3.0, 1.0)},
+                )
+            ]
+            assert losses[0] == pytest.approx(losses[1], rel=1e-6)

@@ -52,10 +52,10 @@ def settled(nn: Backend, x: Tensor, mask: Tensor) -> Tensor:
 
 
 def fits(x: Tensor, mask: Tensor) -> bool:
-    """Return whether a tensor begins with a mask's axes, as far as their sizes are known."""
+    """Return whether a mask has the sizes of a tensor's first axes, or 1, as far as they are known."""
     sizes = list(zip(x.shape, mask.shape, strict=False))
     known = [(m, n) for m, n in sizes if isinstance(m, int) and isinstance(n, int)]
-    return len(sizes) == len(mask.shape) and all(m == n for m, n in known)
+    return len(sizes) == len(mask.shape) and all(n in (1, m) for m, n in known)
 
 
 def mask_of(x: Any) -> Any:

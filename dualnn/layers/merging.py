@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,10 +12,14 @@ from dualnn.protocol import Shape, Tensor
 
 
 class Add(Layer):
-    """The sum of tensors of the same shape.
+    """The sum of tensors, as in Keras of shapes that may differ by broadcasting.
 
     Args:
         name: the layer's name.
+
+    The batch's size is the same for all. Of the axes behind it, one of size 1 goes along with any size, and a
+    tensor with fewer axes gets the missing ones right behind the batch's: (batch, 3) beside (batch, 4, 3) is
+    (batch, 1, 3).
 
     >>> import dualnn as dn
     >>> nn = dn.backend()
@@ -26,15 +31,13 @@ class Add(Layer):
     _takes_list = True
 
     def build(self, input_shape: Sequence[Shape]) -> None:
-        """Check that the shapes are the same."""
+        """Check that the shapes go together."""
         self._check(input_shape)
 
     def call(self, inputs: Sequence[Tensor]) -> Tensor:
         """Add them up, in their order."""
-        total = inputs[0]
-        for x in inputs[1:]:
-            total = total + x
-        return total
+        rank = max(len(x.shape) for x in inputs)
+        return functools.reduce(operator.add, (self._of_rank(rank, x) for x in inputs))
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """Return where one of the masks is True; None, all steps count, unless each tensor has a mask."""
@@ -44,14 +47,28 @@ class Add(Layer):
         return nn.logical_not(functools.reduce(nn.logical_and, map(nn.logical_not, mask)))
 
     def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
-        """Return the common shape."""
-        self._check(input_shape)
-        return input_shape[0]
+        """Return the shape that all have by broadcasting."""
+        return self._check(input_shape)
 
-    def _check(self, shapes: Sequence[Shape]) -> None:
+    def _of_rank(self, rank: int, x: Tensor) -> Tensor:
+        while len(x.shape) < rank:
+            x = self.nn.expand_dims(x, axis=1)
+        return x
+
+    def _check(self, shapes: Sequence[Shape]) -> Shape:
         _several(self.name, shapes)
-        if any(tuple(shape) != tuple(shapes[0]) for shape in shapes):
-            raise ValueError(f"layer {self.name!r}: expected tensors of the same shape, got {list(shapes)}")
+        rank = max(map(len, shapes))
+        full = [(*shape[:1], *[1] * (rank - len(shape)), *shape[1:]) for shape in map(tuple, shapes)]
+        found: list[Any] = []
+        for axis, sizes in enumerate(zip(*full, strict=True)):
+            known = {size for size in sizes if size is not None and (size != 1 or axis == 0)}
+            if len(known) > 1:
+                raise ValueError(
+                    f"layer {self.name!r}: expected tensors of the same shape, or with sizes of 1 behind the "
+                    f"batch's, got {list(shapes)}"
+                )
+            found.append(known.pop() if known else None if None in sizes else 1)
+        return tuple(found)
 
 
 class Concatenate(Layer):

@@ -136,6 +136,12 @@ class MultiHeadAttention(Layer):
         if not (query_mask is None and value_mask is None and key_mask is None):
             is_one = key_mask is None or key_mask is value_mask
             of_keys = value_mask if is_one else both(nn, value_mask, key_mask)
+            for name, x, given in (("query", query, query_mask), ("value", value, of_keys)):
+                if given is not None and not masks.fits(x, given):
+                    raise ValueError(
+                        f"layer {self.name!r}: expected a {name}_mask of the shape (batch, steps) of {name}, "
+                        f"{tuple(x.shape)}, got {tuple(given.shape)}"
+                    )
             query, key, value = _zeroed(nn, (query, key, value), (query_mask, of_keys, of_keys))
         projected = self._projected(query, key, value)
         q, k, v = (nn.permute_dims(one, (0, 2, 1, 3)) for one in projected)

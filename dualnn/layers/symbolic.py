@@ -7,6 +7,8 @@ import operator
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from dualnn.protocol import Backend, Tensor
 
 if TYPE_CHECKING:
@@ -139,7 +141,7 @@ def Input(  # noqa: N802 - the field's name
         name: its name, for dictionaries of inputs and in errors.
 
     Raises:
-        ValueError: sizes that are no whole numbers from 0 or None.
+        ValueError: sizes that are no whole numbers from 0 or None, or an unknown dtype.
 
     >>> import dualnn as dn
     >>> inputs = dn.Input((4,))
@@ -158,7 +160,17 @@ def Input(  # noqa: N802 - the field's name
             f"varies, got {shape!r}"
         )
     shape = tuple(None if size is None else int(size) for size in sizes)
-    return SymbolicTensor(None, shape=(None, *shape), dtype=dtype, name=name)
+    return SymbolicTensor(None, shape=(None, *shape), dtype=_dtype_name(dtype), name=name)
+
+
+def _dtype_name(dtype: Any) -> str | None:
+    try:
+        found = None if dtype is None else np.dtype(dtype)
+    except TypeError:
+        found = np.dtype(object)
+    if found is not None and found.kind not in "biuf":
+        raise ValueError(f"dtype must be the name of a dtype such as 'float32' or 'int64', got {dtype!r}")
+    return None if found is None else found.name
 
 
 def conformed(nn: Backend, model: str, declared: SymbolicTensor, x: Tensor) -> Tensor:

@@ -180,7 +180,20 @@ class Model(Layer):
                 )
             self.build_on(map_tree(_sample, self.declared_input))
         else:
-            self.build_on(_zeros(input_shape))
+            x = _zeros(input_shape)
+            if self._is_complete() and self._input_shape is not None:
+                self._check_built_on(input_shape, x)
+            self.build_on(x)
+
+    def _check_built_on(self, input_shape: Any, x: Any) -> None:
+        """Raise ValueError if the model's layers, which have their weights, do not take this shape."""
+        try:
+            self.output_shape_on(x)
+        except ValueError as error:
+            raise ValueError(
+                f"model {self.name!r} has been built on the input shape {sample_shapes(self._input_shape)} "
+                f"of a sample, and cannot be built on {input_shape} as well; make a new one ({error})"
+            ) from None
 
     def build_on(self, x: Any) -> None:
         """Build the model, if a layer of it is not built yet, by calling it once on data."""
