@@ -27,5 +27,9 @@ class Seed:
             self._value = random.next_seed()
         return self._value
 
+    def __reduce__(self) -> tuple[type[Seed], tuple[int]]:
+        """What is pickled has its number: another process would draw another one."""
+        return Seed, (self.value,)
+
     def __deepcopy__(self, memo: dict[int, Any]) -> Seed:
         return self

@@ -20,7 +20,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 from dualnn_torch.gradient_tape import set_grad_mode
 from dualnn_torch.memory import keep_freed_memory
-from dualnn_torch.rewriting import rewrite
+from dualnn_torch.rewriting import rewrite, without_dead_code
 from dualnn_torch.variables import Variable
 
 _aten = torch.ops.aten
@@ -105,6 +105,11 @@ class _Recorder(TorchDispatchMode):
         result = func(*args, **kwargs)
         if isinstance(func, HigherOrderOperator):
             self.refuse("it calls a higher-order operator")
+            return result
+        if any(isinstance(x, torch.ScriptObject) for x in optree.tree_leaves((args, kwargs, result))):
+            self.refuse(
+                f"{func} works on other objects than tensors"
+            )  # a group of processes, work to wait for
             return result
         given = [] if func in _LOOKS_AT_SHAPES_ALONE else _tensors_in((args, kwargs))
         self.varying.update(_written_to(func, args, kwargs) if given else ())
@@ -249,7 +254,7 @@ def trace(fun, leaves):
     for node in graph.find_nodes(op="call_function", target=torch.ops.aten.detach.default):
         node.replace_all_uses_with(node.args[0])  # nobody differentiates through a graph
         graph.erase_node(node)
-    graph.eliminate_dead_code()
+    without_dead_code(graph)
     for node in graph.find_nodes(op="get_attr"):
         setattr(traced, node.target, _with_value(getattr(traced, node.target), leaves))
     traced.recompile()

@@ -22,11 +22,36 @@ def rewrite(graph):
     if not any(target._schema.is_mutable for target in called):
         for node in graph.nodes:
             _take_what_was_stacked(node)
-    graph.eliminate_dead_code()
+    without_dead_code(graph)
     for node in graph.nodes:
         _write_over_what_was_read(node)
 
 
+def without_dead_code(graph):
+    """Take out of a graph what nobody uses, but for operations that do more than return a result."""
+    graph.eliminate_dead_code(_has_effects)
+
+
+def _has_effects(node):
+    """Return whether an operation counts even if nobody uses what it returns.
+
+    It may write to what it is given, return nothing, or draw random numbers. Of operations that are not
+    PyTorch's own arithmetic, schemas do not tell: `wait_tensor` of collectives returns what it was given.
+    """
+    if not isinstance(node.target, OpOverload):
+        return node.is_impure()
+    schema = node.target._schema
+    return (
+        node.is_impure()
+        or node.target.namespace not in _ARITHMETIC
+        or schema.is_mutable
+        or not schema.returns
+        or torch.Tag.nondeterministic_seeded in node.target.tags
+    )
+
+
+_ARITHMETIC = {"aten", "prims"}
+"""The namespaces whose operations say in their schemas all that they do."""
 _IN_PLACE = {_aten.relu.default: _aten.relu_.default}
 """What does the same to each element, and how it does so in the memory of what it is given."""
 _REARRANGES = {_aten.permute.default, _aten.view.default}
@@ -142,4 +167,5 @@ def _makes_new(node):
     """Return whether all results of an operation have memory of their own."""
     if node.target is operator.getitem:
         node = node.args[0]
-    return all(result.alias_info is None for result in node.target._schema.returns)
+    is_told = isinstance(node.target, OpOverload) and node.target.namespace in _ARITHMETIC
+    return is_told and all(result.alias_info is None for result in node.target._schema.returns)

@@ -105,6 +105,11 @@ class Model(Layer):
             self.declared_input = inputs
             self._takes_list = isinstance(inputs, list | tuple)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the attributes for a pickle or a copy, which has the weights that this model is to have."""
+        self._seed_source()
+        return vars(self).copy()
+
     def call(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the outputs from native tensors; a model without inputs and outputs defines it."""
         if self._graph is None:
