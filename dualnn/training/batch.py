@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dualnn import backends
 from dualnn.training.arrays import Tree, as_arrays, leaves, map_tree
 
 
@@ -31,21 +32,38 @@ def as_batch(item: Any) -> Batch:
     return Batch(as_arrays(item, "x"))
 
 
+def as_own_batch(item: Any) -> Batch:
+    """Return the batch, or the sample, that has been yielded, as NumPy arrays in memory of their own."""
+    return map_batch(np.array, as_batch(item)) if is_borrowed(item) else as_batch(item)
+
+
+def is_borrowed(item: Any) -> bool:
+    """Whether what was yielded may be over memory that its owner fills anew for the next batch.
+
+    Native tensors are copied when NumPy arrays are made of them.
+    """
+    if isinstance(item, dict):
+        return any(map(is_borrowed, item.values()))
+    if isinstance(item, list | tuple):
+        return any(map(is_borrowed, item))
+    return not isinstance(item, int | float | None) and backends.owner(item) is None
+
+
 def map_batch(function: Callable[[Any], Any], batch: Batch) -> Batch:
     """Return the batch with `function` applied to every array."""
     return Batch(*[None if part is None else map_tree(function, part) for part in batch])
 
 
-def collated(samples: Sequence[Any]) -> Batch:
-    """Return samples ``x``, ``(x, y)`` or ``(x, y, sample_weight)`` as one batch.
+def collated(samples: Sequence[Batch]) -> Batch:
+    """Return samples as one batch.
 
     Raises:
         ValueError: samples of different shapes.
 
-    >>> collated([([0.0, 1.0], 3), ([2.0, 3.0], 4)]).x.shape
+    >>> collated([as_own_batch(([0.0, 1.0], 3)), as_own_batch(([2.0, 3.0], 4))]).x.shape
     (2, 2)
     """
-    parts = zip(*map(as_batch, samples), strict=True)
+    parts = zip(*samples, strict=True)
     return Batch(*(_stacked(part, name) for part, name in zip(parts, NAMES, strict=True)))
 
 

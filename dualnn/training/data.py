@@ -14,11 +14,18 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from dualnn import backends
 from dualnn.place import Place
 from dualnn.protocol import Backend, Tensor
 from dualnn.training.arrays import SparseRows, Tree, as_arrays, leaves, map_tree
-from dualnn.training.batch import NAMES, Batch, as_batch, collated, common_length, map_batch
+from dualnn.training.batch import (
+    NAMES,
+    Batch,
+    as_batch,
+    as_own_batch,
+    collated,
+    common_length,
+    map_batch,
+)
 from dualnn.training.prefetch import prefetched
 from dualnn.training.sources import (
     KerasBatches,
@@ -294,7 +301,7 @@ class SampleData(_Passing, Indexed):
 
     def first(self) -> Batch:
         """Return the first sample."""
-        return collated([self.samples[0]])
+        return collated([as_own_batch(self.samples[0])])
 
     def explained(self) -> AbstractContextManager[None]:
         """Return what makes errors of layers speak of this data; see `axes_explained`."""
@@ -305,7 +312,8 @@ class SampleData(_Passing, Indexed):
         each = (one for part in (self.rows() if rows is None else rows) for one in part)
         rows_left = itertools.islice(each, first, None)
         return self._checked(
-            self._prepared(collated([self.samples[int(i)] for i in one]), place) for one in rows_left
+            self._prepared(collated([as_own_batch(self.samples[int(i)]) for i in one]), place)
+            for one in rows_left
         )
 
 
@@ -362,7 +370,7 @@ class IterableData(_Passing):
             if item is None:
                 return None
             # in memory of its own, since other data may come from the same buffers before it is used
-            self._first = [map_batch(np.array, as_batch(item)) if _is_borrowed(item) else as_batch(item)]
+            self._first = [as_own_batch(item)]
         return self._first[0]
 
     def ended(self) -> bool:
@@ -464,7 +472,7 @@ class IterableData(_Passing):
                     item = self._next(iterator, number)
                 if item is None:
                     return
-                is_borrowed = _is_borrowed(item)
+                is_borrowed = is_borrowed(item)
             batch = as_batch(item)
             self._read = number + 1
             if number == 0:
@@ -484,18 +492,6 @@ class IterableData(_Passing):
         if self._iterator is None:
             self._iterator = iter(self.source() if callable(self.source) else self.source)
         return self._iterator
-
-
-def _is_borrowed(item: Any) -> bool:
-    """Whether what was yielded may be over memory that its owner fills anew for the next batch.
-
-    Native tensors are copied when NumPy arrays are made of them.
-    """
-    if isinstance(item, dict):
-        return any(map(_is_borrowed, item.values()))
-    if isinstance(item, list | tuple):
-        return any(map(_is_borrowed, item))
-    return not isinstance(item, int | float | None) and backends.owner(item) is None
 
 
 def _warn_of_end(count: int, steps: int) -> None:

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from dualnn.training.arrays import holds_numbers
-from dualnn.training.batch import Batch, collated
+from dualnn.training.batch import Batch, as_own_batch, collated
 from dualnn.warning import warn
 
 
@@ -125,7 +125,7 @@ class SampleBatches:
         self.dataset, self.batch_size = dataset, batch_size
 
     def __iter__(self) -> Iterator[Batch]:
-        samples = iter(self.dataset)
+        samples = map(as_own_batch, self.dataset)  # one buffer may serve for all
         while batch := list(itertools.islice(samples, self.batch_size)):
             yield collated(batch)
 
