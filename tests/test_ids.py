@@ -72,7 +72,13 @@ def test_all_else_that_a_model_does(backend, engine, jit):
 
 @pytest.mark.parametrize(
     ("dtype", "bad", "shown"),
-    [("int32", -3, "-3"), ("uint8", 200, "200"), ("float32", np.nan, "nan"), ("float64", np.inf, "inf")],
+    [
+        ("int32", -3, "-3"),
+        ("int64", -(2**63), str(-(2**63))),  # of which there is no positive
+        ("uint8", 200, "200"),
+        ("float32", np.nan, "nan"),
+        ("float64", np.inf, "inf"),
+    ],
 )
 def test_dtypes(backend, dtype, bad, shown):
     model = compiled(backend, "step", False)

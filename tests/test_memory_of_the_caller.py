@@ -49,6 +49,44 @@ def test_a_generator_may_fill_one_buffer_anew(backend, dtype):
     assert fed.evaluate(batches) == pytest.approx(fed.evaluate(x, y, batch_size=16), rel=1e-6)
 
 
+@pytest.mark.parametrize("of", ["Dataset", "IterableDataset"])
+def test_samples_may_come_in_one_buffer(backend, of):
+    torch = pytest.importorskip("torch")
+    sample = np.empty(4, "float32"), np.empty(1, "float32")
+
+    def filled(i):
+        sample[0][:], sample[1][:] = X[i], Y[i]
+        return sample
+
+    members = {
+        "__len__": lambda self: len(X),
+        "__getitem__": lambda self, i: filled(i),
+        "__iter__": lambda self: map(filled, range(len(X))),
+    }
+    chosen = ["__iter__"] if of == "IterableDataset" else ["__len__", "__getitem__"]
+    samples = type(of, (getattr(torch.utils.data, of),), {name: members[name] for name in chosen})()
+    how = {"batch_size": 16, "shuffle": False, "seed": 1}
+    assert model(backend).fit(samples, **how).history == model(backend).fit(X, Y, **how).history
+
+
+def test_each_worker_may_have_one_buffer(backend):
+    keras = pytest.importorskip("keras")
+    of_thread = threading.local()
+
+    class Batches(keras.utils.PyDataset):
+        def __len__(self):
+            return 8
+
+        def __getitem__(self, i):
+            if not hasattr(of_thread, "buffers"):
+                of_thread.buffers = np.empty((8, 4), "float32"), np.empty((8, 1), "float32")
+            of_thread.buffers[0][:], of_thread.buffers[1][:] = X[8 * i : 8 * i + 8], Y[8 * i : 8 * i + 8]
+            return of_thread.buffers
+
+    found = model(backend).fit(Batches(workers=2), seed=1).history
+    assert found == model(backend).fit(X, Y, batch_size=8, shuffle=False, seed=1).history
+
+
 def test_several_inputs_may_be_refilled(backend):
     one, other = dn.Input((4,)), dn.Input((4,))
     joined = dn.Model([one, other], dn.layers.Dense(1)(dn.layers.Concatenate()([one, other]))).on(backend)

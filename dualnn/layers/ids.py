@@ -53,7 +53,10 @@ def _wrong(nn: Backend, x: Tensor, size: int) -> Tensor:
     """Return one id that has no row, as float64; NONE if there is no such id."""
     if not nn.isdtype(x.dtype, "real floating"):
         x = nn.astype(x, nn.int64)
-    low, high = -nn.astype(nn.max(-x), nn.float64), nn.astype(nn.max(x), nn.float64)
+        low = -1.0 - nn.astype(nn.max(~x), nn.float64)  # -1 - x, which exists for the lowest integer, too
+    else:
+        low = -nn.astype(nn.max(-x), nn.float64)
+    high = nn.astype(nn.max(x), nn.float64)
     # NaN is neither above -1 nor below
     above, below = low > -1.0, high < float(size)
     return nn.where(nn.logical_and(above, below), NONE, nn.where(above, high, low))

@@ -24,6 +24,7 @@ from dualnn.training.batch import (
     as_own_batch,
     collated,
     common_length,
+    is_borrowed,
     map_batch,
 )
 from dualnn.training.prefetch import prefetched
@@ -39,8 +40,8 @@ from dualnn.training.sources import (
 )
 from dualnn.warning import warn
 
-_CHECKED = 64
-"""Samples in the checksum by which a resumed run knows its data again."""
+_CHECKED_BYTES = 2**26
+"""How much of the data is in the checksums by which a resumed run knows it again."""
 
 RESIDENT_BYTES = 2 * 2**30
 """How much data is kept on a device that is not the CPU; a share of the smallest of today's GPUs."""
@@ -215,12 +216,16 @@ class ArrayData(Indexed):
         return self._on_device[place]
 
     def described(self) -> dict[str, Any]:
-        """Return what decides the order of the samples, and a checksum of some of them."""
-        some = np.unique(np.linspace(0, self.size - 1, _CHECKED).astype(np.int64))
-        return {
-            **super().described(),
-            "checksum": _checksum(map_batch(operator.itemgetter(some), self.batch)),
+        """Return what decides the order of the samples, and checksums of them, or of some of many."""
+        nbytes = sum(array.nbytes for part in self.batch for _, array in leaves(part))
+        share = min(1.0, _CHECKED_BYTES / max(nbytes, 1))
+        some = np.linspace(0, self.size - 1, max(1, int(self.size * share))).astype(np.int64)
+        sums = {
+            f"checksum of {path}": checksum(array[some])
+            for part, name in zip(self.batch, NAMES, strict=True)
+            for path, array in leaves(part, name)
         }
+        return {**super().described(), **sums}
 
     def own(self, place: Place) -> None:
         """Make the data independent of memory that others may write to, but for mapped files."""
@@ -234,8 +239,13 @@ def _checksum(batch: Batch) -> int:
     found = 0
     for part in batch:
         for path, array in leaves(part):
-            found = zlib.crc32(np.ascontiguousarray(array).tobytes(), zlib.crc32(path.encode(), found))
+            found = checksum(array, zlib.crc32(path.encode(), found))
     return found
+
+
+def checksum(array: npt.NDArray[Any], before: int = 0) -> int:
+    """Return a checksum of an array's numbers, which goes on from another one."""
+    return zlib.crc32(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data, before)
 
 
 def _are_slices(rows: npt.NDArray[np.int64]) -> bool:
@@ -463,7 +473,7 @@ class IterableData(_Passing):
         for number in range(-passed, self.limit) if self.limit is not None else itertools.count():
             item: Any
             if self._first:
-                item, is_borrowed = self._first.pop(), False
+                item, borrowed = self._first.pop(), False
             else:
                 item = self._next(iterator, number)
                 if item is None and self._begins_anew:
@@ -472,14 +482,14 @@ class IterableData(_Passing):
                     item = self._next(iterator, number)
                 if item is None:
                     return
-                is_borrowed = is_borrowed(item)
+                borrowed = is_borrowed(item)
             batch = as_batch(item)
             self._read = number + 1
             if number == 0:
                 self._checksums["last"] = _checksum(batch)
                 self._checksums.setdefault("first", self._checksums["last"])
             if number >= first:
-                yield self._prepared(batch, place, True if is_borrowed else None)
+                yield self._prepared(batch, place, True if borrowed else None)
 
     def _next(self, iterator: Iterator[Any], number: int) -> Any:
         try:

@@ -13,6 +13,8 @@ from dualnn.callbacks import Callback
 from dualnn.layers import tree
 from dualnn.saving.trees import Array, Tree
 from dualnn.seeds import Seed
+from dualnn.training import identity
+from dualnn.training.identity import Identity
 
 if TYPE_CHECKING:
     from dualnn.training.trainer import Trainer
@@ -33,14 +35,17 @@ class Position(NamedTuple):
     """Whether a callback has ended the run."""
 
 
-def taken(trainer: Trainer, callbacks: Sequence[Callback], position: Position, data: Tree) -> Tree:
+def taken(
+    trainer: Trainer, callbacks: Sequence[Callback], position: Position, known: Identity, checksums: Tree
+) -> Tree:
     """Return all that decides how the run goes on; the trainer's state must be written back.
 
     Args:
         trainer: whose run it is.
         callbacks: the callbacks whose state belongs to it.
         position: how far the run has come.
-        data: what decides the ``order`` of its samples, by name, and ``checksums`` of batches.
+        known: what it is known by when it is resumed.
+        checksums: those of batches, by which its data is known; see `IterableData.checksums`.
     """
     model, optimizer = trainer.model, trainer.optimizer
     nn = model.nn
@@ -63,7 +68,9 @@ def taken(trainer: Trainer, callbacks: Sequence[Callback], position: Position, d
         },
         "loss_scale": {name: np.asarray(value) for name, value in trainer.loss_scale.items()},
         "random": random.process_state(),
-        "data": data,
+        "identity": known,
+        "changed": identity.changed(trainer, known),
+        "checksums": checksums,
         "callbacks": [
             {"name": type(callback).__name__, "state": callback.state_dict()} for callback in callbacks
         ],
@@ -71,7 +78,7 @@ def taken(trainer: Trainer, callbacks: Sequence[Callback], position: Position, d
 
 
 def put_back(
-    trainer: Trainer, callbacks: Sequence[Callback], snapshot: Tree, data: Tree, seed: int | None
+    trainer: Trainer, callbacks: Sequence[Callback], snapshot: Tree, known: Identity, seed: int | None
 ) -> Position:
     """Make a run go on from a snapshot; everything is checked before anything is changed.
 
@@ -79,20 +86,21 @@ def put_back(
         trainer: whose run it becomes.
         callbacks: the callbacks that get their state back.
         snapshot: what `taken` returned.
-        data: what decides the order of the samples now, as it was given to `taken`.
+        known: what the run is known by now.
         seed: what `fit` was given as its seed.
 
     Raises:
-        ValueError: the snapshot is of another model, optimizer, list of callbacks, data or seed.
+        ValueError: the snapshot is of another model, optimizer, list of callbacks, data or seed, or has other
+            settings.
     """
     try:
-        return _put_back(trainer, callbacks, snapshot, data, seed)
+        return _put_back(trainer, callbacks, snapshot, known, seed)
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"the checkpoint lacks what a run needs: {error!r}") from error
 
 
 def _put_back(
-    trainer: Trainer, callbacks: Sequence[Callback], snapshot: Tree, data: Tree, seed: int | None
+    trainer: Trainer, callbacks: Sequence[Callback], snapshot: Tree, known: Identity, seed: int | None
 ) -> Position:
     model, optimizer = trainer.model, trainer.optimizer
     nn = model.nn
@@ -110,8 +118,9 @@ def _put_back(
     _check_equal("callbacks", [one["name"] for one in snapshot["callbacks"]], names)
     if seed is not None:
         _check_equal("seed", int(snapshot["model"]["seed"]), seed)
-    for name, found in snapshot.get("data", {}).get("order", {}).items():  # older ones have none
-        _check_equal("checksum of the data" if name == "checksum" else name, found, data["order"].get(name))
+    begun = snapshot.get("identity", known)  # older ones have none
+    for name in {**known, **begun}:
+        _check_equal(name, begun.get(name), known.get(name))
     _check_same("loss scale", snapshot["loss_scale"], list(trainer.loss_scale))
     paths = {slot.path: slot for slot in slots}
     for path, state in saved["slots"].items():
@@ -124,6 +133,7 @@ def _put_back(
     model.__dict__["_seed"] = Seed(int(snapshot["model"]["seed"]))
     model.epochs_trained = int(snapshot["model"]["epochs_trained"])
     optimizer.iterations = int(saved["iterations"])
+    identity.put_back(trainer, snapshot.get("changed", {}))
     if saved["learning_rate"] is not None:
         optimizer.learning_rate = float(saved["learning_rate"])
     state_of = {

@@ -90,10 +90,14 @@ class KerasBatches:
         numbers = itertools.count() if length is None else iter(range(length))
         workers = getattr(self.dataset, "workers", 1)
         if workers > 1:
-            yield from _ahead(self.dataset.__getitem__, numbers, workers, self.dataset.max_queue_size)
+            yield from _ahead(self._made, numbers, workers, self.dataset.max_queue_size)
         else:
             yield from map(self.dataset.__getitem__, numbers)
         self._call("on_epoch_end")
+
+    def _made(self, number: int) -> Batch:
+        # in memory of its own: the thread makes another one before this one is used
+        return as_own_batch(self.dataset[number])
 
     def _length(self) -> int | None:
         length = self.dataset.num_batches if hasattr(self.dataset, "num_batches") else len(self.dataset)

@@ -23,7 +23,7 @@ from dualnn.optimizers import Optimizer
 from dualnn.place import Place
 from dualnn.protocol import Engine, Tensor
 from dualnn.seeds import Seed
-from dualnn.training import guard, ids
+from dualnn.training import guard, identity, ids
 from dualnn.training import step as steps
 from dualnn.training.ahead import Ahead
 from dualnn.training.batch import Batch
@@ -106,7 +106,8 @@ class _Run:
     interrupt: Interrupt = field(default_factory=Interrupt)
     bar: ProgressBar = field(default_factory=lambda: ProgressBar(False))
     epoch: int = 0
-    shuffle: bool = True
+    identity: identity.Identity = field(default_factory=dict)
+    """What it is known by when it is resumed."""
     first_epoch: int = 0
     """How many epochs the model had been trained before this call of `fit`."""
     done: int = 0
@@ -198,12 +199,16 @@ class Trainer:
         model.stop_training = False
         model.history = history
         engine = self._announced(history, data, epochs - initial_epoch, callback)
+        known = identity.Identity()
+        if checkpoints is not None:
+            known = identity.of_settings(self) | identity.of_data(
+                data, shuffle, class_weight, validation_data, validation_freq
+            )
         callback("on_train_begin")
         position = Position(initial_epoch)
         if snapshot is not None:
-            position = put_back(self, kept, snapshot, _identity(data, shuffle), seed)
-            passed = snapshot.get("data", {}).get("checksums", {})
-            data.pass_over(position.epoch - initial_epoch, position.steps, passed)
+            position = put_back(self, kept, snapshot, known, seed)
+            data.pass_over(position.epoch - initial_epoch, position.steps, snapshot.get("checksums", {}))
         logs: dict[str, float] = {}
         scalars = StepScalars(self.optimizer, model.place)
         alone = not callbacks and validation_data is None and checkpoints is None
@@ -221,7 +226,7 @@ class Trainer:
             callback.overrides("on_train_chunk_end"),
             _in_loop(data, engine) and fast_path(model.nn, "variable_in_loop") is not None,
             first_epoch=model.epochs_trained - (position.epoch - initial_epoch),
-            shuffle=shuffle,
+            identity=known,
         )
         with (
             self._state_written_back(),
@@ -384,7 +389,7 @@ class Trainer:
     def _checkpoint(self, run: _Run, position: Position) -> None:
         assert run.checkpoints is not None
         run.checkpoints.write(
-            self.optimizer.iterations, taken(self, run.kept, position, _identity(run.data, run.shuffle))
+            self.optimizer.iterations, taken(self, run.kept, position, run.identity, run.data.checksums())
         )
 
     def _saved_within(self, run: _Run, state: steps.State, number: int) -> steps.State:
@@ -767,11 +772,6 @@ def _correct(history: History, run: _Run, hesitates: bool) -> None:
             if hesitates
             else ", but it could not be compiled" + (" to machine code" if run.engine.jit else "")
         )
-
-
-def _identity(data: Data, shuffle: bool) -> dict[str, dict[str, Any]]:
-    """Return what a resumed run knows its data by."""
-    return {"order": {**data.described(), "shuffle": bool(shuffle)}, "checksums": data.checksums()}
 
 
 def _warn_of_end(epoch: int, epochs: int) -> None:
