@@ -15,8 +15,8 @@ from dualnn.backends import as_tensors, namespace, owner
 from dualnn.defaults import defaults
 from dualnn.foreign.advice import refusal
 from dualnn.foreign.modules import is_module
-from dualnn.foreign.recognition import KERAS, class_names
-from dualnn.names import lookup
+from dualnn.foreign.recognition import KERAS, class_names, library
+from dualnn.names import lookup, shown
 from dualnn.protocol import Tensor
 
 Activation = Callable[..., Tensor]
@@ -282,8 +282,11 @@ def get(identifier: str | Activation | None) -> Activation:
         return linear
     if isinstance(identifier, str):
         return lookup("activation", identifier, _BY_NAME)
-    if is_module(identifier) or class_names(identifier, *KERAS):
+    is_class = isinstance(identifier, type)
+    if is_module(identifier) or class_names(identifier, *KERAS) or (is_class and library(identifier)):
         raise refusal(identifier, "activations", "an activation of dualnn")
+    if is_class:
+        raise TypeError(f"expected an activation, got {shown(identifier)}; make one of it")
     if callable(identifier):
         return identifier
     raise TypeError(f"expected an activation's name, a callable or None, got {identifier!r}")

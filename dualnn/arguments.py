@@ -68,7 +68,7 @@ def check(cls: type, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
     parameters = accepted(cls)
     if parameters is None:
         return
-    further = cls.further_arguments  # type: ignore[attr-defined]
+    further: frozenset[str] = getattr(cls, "further_arguments", frozenset())
     for name in kwargs:
         if name not in parameters and name not in further:
             reason = _FORMER.get(name) or unknown("argument", name, [*parameters, *sorted(further)])
@@ -151,6 +151,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     **dict.fromkeys(("dropout", "recurrent_dropout"), (0, 1)),
     "stddev": (0, math.inf),
     "k": (1, math.inf),
+    **dict.fromkeys(("patience", "cooldown", "start_from_epoch", "min_lr"), (0, math.inf)),
 }
 """The least number, and the one that is too large, of arguments that mean the same wherever they are."""
 _KINDS: dict[str, tuple[str, Any]] = {

@@ -160,6 +160,20 @@ def aligned_weight(nn: Backend, sample_weight: Any, values: Tensor) -> Tensor:
     return weight
 
 
+def require_tensor(nn: Backend, values: Any, name: str) -> Tensor:
+    """Return what a function of somebody's own has returned, if it is a tensor.
+
+    Raises:
+        TypeError: it is none; nothing could be learned from a number that was computed elsewhere.
+    """
+    if not nn.is_tensor(values):
+        raise TypeError(
+            f"{name} returned {values!r:.80}, a {type(values).__name__}: return a tensor with a value for "
+            f"each sample, made of y_true and y_pred"
+        )
+    return values
+
+
 def _cast(nn: Backend, x: Tensor, dtype: Any) -> Tensor:
     return x if x.dtype == dtype else nn.astype(x, dtype)
 
@@ -520,7 +534,7 @@ class Loss(Configured):
             TypeError: tensors of two frameworks.
         """
         nn, y_true, y_pred = operands(y_true, y_pred)
-        values = self.call(*self._arguments(nn, y_true, y_pred))
+        values = require_tensor(nn, self.call(*self._arguments(nn, y_true, y_pred)), self.name)
         shape = nn.shape(values) if len(values.shape) else nn.shape(y_pred)[:1]
         weight = None if sample_weight is None else aligned_weight(nn, sample_weight, values)
         present = None if mask is None else aligned_weight(nn, mask, values)
@@ -543,6 +557,10 @@ class Loss(Configured):
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """Return one value a sample; the arguments are native and of one dtype."""
         raise NotImplementedError(f"{type(self).__name__} must define call(y_true, y_pred)")
+
+    def twin(self) -> Loss:
+        """Return the loss of dualnn that takes targets and outputs for the same; mostly itself."""
+        return self
 
     def check(self, y_true: Labels, y_pred_shape: StaticShape) -> None:
         """Raise a ValueError if these targets cannot be right; `fit` asks before it starts.

@@ -200,7 +200,8 @@ class MeanMetricWrapper(_MeanOf):
     """The mean of a loss, or of a function of `y_true` and `y_pred` that returns one value a sample.
 
     Args:
-        fn: a loss, or a function as in `dualnn.losses.LossFunctionWrapper`.
+        fn: a loss, or a function as in `dualnn.losses.LossFunctionWrapper`, whose attribute `direction` says
+            which way is better, as that of a metric does.
         name: the key in the history; None: the name of `fn`.
         kwargs: further arguments for a function.
 
@@ -215,8 +216,8 @@ class MeanMetricWrapper(_MeanOf):
         super().__init__(name or loss.name)
         self._loss = copy.copy(loss)
         self._loss.reduction = "none"
-        if isinstance(fn, losses.Loss) or fn in losses.FUNCTIONS:
-            self.direction = "down"
+        is_loss = isinstance(fn, losses.Loss) or fn in losses.FUNCTIONS
+        self.direction = "down" if is_loss else getattr(fn, "direction", None)
 
     def _values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         return self._loss(y_true, y_pred)
@@ -685,7 +686,8 @@ def get(
         loss: the model's loss, which says what ``"accuracy"`` or ``"acc"`` means: of a
             `dualnn.losses.BinaryCrossentropy` the `BinaryAccuracy`, with the threshold 0 if it is from
             logits (Keras leaves it at 0.5 there); of the hinges the same with the threshold 0; of the
-            others for classes the `CategoricalAccuracy` or the `SparseCategoricalAccuracy`.
+            others for classes the `CategoricalAccuracy` or the `SparseCategoricalAccuracy`. A loss of
+            PyTorch or Keras counts as its twin here.
         y_true_shape: the shape of the targets, which decides for any other loss, as in Keras.
         y_pred_shape: the shape of the model's output, likewise.
 
@@ -721,6 +723,7 @@ def get(
 def _accuracy(
     loss: losses.Loss | None, y_true_shape: StaticShape | None, y_pred_shape: StaticShape | None
 ) -> Metric:
+    loss = loss and loss.twin()
     if isinstance(loss, losses.BinaryCrossentropy):
         return BinaryAccuracy(threshold=0.0 if loss.from_logits else 0.5)
     if isinstance(loss, losses.Hinge | losses.SquaredHinge):

@@ -37,6 +37,19 @@ def called(function: Any) -> str:
     return str(getattr(function, "__qualname__", repr(function)))
 
 
+def shown(x: Any) -> str:
+    """Return what a message shows of an object: a function by its name, all else by the begin of its `repr`.
+
+    >>> shown(divmod), shown("x" * 100) == "'" + "x" * 79
+    ('the function divmod', True)
+    """
+    name = getattr(x, "__name__", None) if callable(x) else None
+    if name is None:
+        return f"{x!r:.80}"
+    kind = "class" if isinstance(x, type) else "function"
+    return "a lambda" if name == "<lambda>" else f"the {kind} {name}"
+
+
 def unknown(kind: str, name: object, known: Iterable[str]) -> str:
     """Return the sentence that says `name` is not one of the `known` names."""
     names = list(known)

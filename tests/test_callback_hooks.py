@@ -181,7 +181,7 @@ def takes_no_logs(**methods):
         ([dn.callbacks.History], r"the class History"),
         ("early", "expected callbacks, got 'early'"),
         ([None], "expected callbacks, got None"),
-        (print, "expected callbacks, got <built-in"),
+        (print, "expected callbacks, got the function print"),
         (
             keras.callbacks.EarlyStopping("val_loss", patience=3),
             r"got keras.callbacks.EarlyStopping: use dn.callbacks.EarlyStopping\(patience=3\)",

@@ -131,7 +131,7 @@ def test_the_learning_rate_is_reduced_when_keras_reduces_it(settings, seed):
         ({"factor": 1.0}, "factor must be a number between 0 and 1, got 1.0"),
         ({"patience": -1}, "patience must be a number of at least 0, got -1"),
         ({"mode": "up"}, "mode must be 'auto', 'min' or 'max', got 'up'"),
-        ({"min_delta": float("nan")}, "min_delta must be a finite number"),
+        ({"min_delta": float("nan")}, "min_delta must be a number, got nan"),
     ],
 )
 def test_bad_settings_of_a_plateau_are_refused(settings, message):

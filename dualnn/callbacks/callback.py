@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
+
+from dualnn import arguments
 
 if TYPE_CHECKING:
     from dualnn.models.model import Model
@@ -37,6 +39,10 @@ class Callback:
     params: dict[str, Any]
     state_names: tuple[str, ...] = ()
     """The attributes that belong to a checkpoint: numbers, texts, arrays, lists and dictionaries of such."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:  # noqa: D102 - it does what __new__ always does
+        arguments.check(cls, args, kwargs)
+        return super().__new__(cls)
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint keeps of the callback: the attributes in `state_names`."""

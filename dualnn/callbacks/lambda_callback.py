@@ -14,7 +14,7 @@ class LambdaCallback(Callback):
         **functions: functions by the name of the method they stand for.
 
     Raises:
-        TypeError: no method of `Callback` has this name.
+        TypeError: no method of `Callback` has this name, or what is to stand for it is no function.
 
     >>> import dualnn as dn
     >>> dn.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: None) is not None
@@ -26,4 +26,6 @@ class LambdaCallback(Callback):
             if not name.startswith("on_") or not hasattr(Callback, name):
                 known = [method for method in vars(Callback) if method.startswith("on_")]
                 raise TypeError(f"{name!r} is no method of a callback; they are {', '.join(known)}")
+            if not callable(function):
+                raise TypeError(f"LambdaCallback: expected a function as {name}, got {function!r}")
             setattr(self, name, function)

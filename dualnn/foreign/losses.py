@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import copy
 import inspect
-import sys
 from typing import Any
 
 from dualnn import losses, metrics
 from dualnn.foreign.advice import counterpart, refusal
-from dualnn.foreign.recognition import KERAS, class_names, library, public_name
+from dualnn.foreign.recognition import KERAS, LIBRARIES, backend_of, class_names, library, public_name
 from dualnn.losses import Labels, StaticShape, same_shape
 from dualnn.protocol import Backend, Tensor
 
@@ -21,6 +20,22 @@ _COUNT_CLASSES = _OF_CLASSES - {"MultiMarginLoss", "multi_margin_loss"}
 """Those that divide by the weights of the classes, and leave out the class `ignore_index`."""
 _OF_CLASS_LISTS = frozenset(("MultiLabelMarginLoss", "multilabel_margin_loss"))
 """Those whose target is the list of a sample's classes."""
+_TWINS: dict[str, losses.Loss] = {
+    **dict.fromkeys(("BCELoss", "binary_cross_entropy"), losses.BinaryCrossentropy()),
+    **dict.fromkeys(
+        ("BCEWithLogitsLoss", "binary_cross_entropy_with_logits"), losses.BinaryCrossentropy(from_logits=True)
+    ),
+    **dict.fromkeys(
+        ("MultiLabelSoftMarginLoss", "multilabel_soft_margin_loss"),
+        losses.BinaryCrossentropy(from_logits=True),
+    ),
+    **dict.fromkeys(("SoftMarginLoss", "soft_margin_loss"), losses.Hinge()),
+    **dict.fromkeys(  # the labels are classes or probabilities, as the data say
+        ("CrossEntropyLoss", "cross_entropy"),
+        losses.LossFunctionWrapper(losses.categorical_crossentropy, from_logits=True),
+    ),
+}
+"""The losses of dualnn that take targets and outputs for the same as one of torch does."""
 _REDUCTIONS = {"mean": "sum_over_batch_size", "batchmean": "sum_over_batch_size", "sum": "sum"}
 
 
@@ -41,6 +56,26 @@ class NativeLoss(losses.Loss):
     def __reduce__(self) -> tuple[Any, ...]:
         return loss, (self.native,)
 
+    def twin(self) -> losses.Loss:
+        """Return the loss of dualnn that takes targets and outputs for the same; itself, if there is none."""
+        names = class_names(self.native, *LIBRARIES)
+        if names and names[0] != public_name(self.native).rpartition(".")[2]:
+            return self  # a class of a user's own may take them for anything
+        return self._twin(names[0] if names else public_name(self.native).rpartition(".")[2])
+
+    def _twin(self, name: str) -> losses.Loss:
+        raise NotImplementedError
+
+    def measure(
+        self, y_true: Any, y_pred: Any, sample_weight: Any = None, mask: Tensor | None = None
+    ) -> tuple[Tensor, Any]:
+        """Return the loss, and what it was divided by: by what counts, of the library's weights and masks."""
+        return super().measure(y_true, y_pred, sample_weight, self.counted(y_true, y_pred, mask))
+
+    def counted(self, y_true: Any, y_pred: Any, mask: Tensor | None = None) -> Tensor | None:
+        """Return how much each value counts, by what the library's loss says and by a mask; None: all 1."""
+        return mask
+
     def check_backend(self, nn: Backend) -> None:
         """Raise a TypeError if the loss does not run on a backend; `fit` asks before it starts."""
         if nn.name == self.backend:
@@ -59,11 +94,36 @@ class KerasLoss(NativeLoss):
     def __init__(self, native: Any) -> None:
         reduction = getattr(native, "reduction", "sum_over_batch_size")
         name = getattr(native, "name", None) or public_name(native).rpartition(".")[2]
-        super().__init__(native, _keras_backend(native), reduction, name)
+        super().__init__(native, backend_of(native), reduction, name)
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """Return what Keras computes: one value a sample."""
         return getattr(self.native, "call", self.native)(y_true, y_pred)
+
+    def counted(self, y_true: Any, y_pred: Any, mask: Tensor | None = None) -> Tensor | None:
+        """Return what is no label of the class to ignore, and what a mask leaves; None: all."""
+        ignored = self._setting("ignore_class")
+        if ignored is None:
+            return mask
+        nn, target, output = losses.class_indices(y_true, y_pred)
+        counted = nn.astype(target != int(ignored), output.dtype)
+        return counted if mask is None else counted * losses.aligned_weight(nn, mask, counted)
+
+    def _arguments(self, nn: Backend, y_true: Tensor, y_pred: Tensor) -> tuple[Tensor, Tensor]:
+        if isinstance(self.twin(), losses.SparseCategoricalCrossentropy):
+            return y_true, y_pred  # Keras takes a column of classes itself, of any dtype
+        return super()._arguments(nn, y_true, y_pred)
+
+    def _twin(self, name: str) -> losses.Loss:
+        ours = losses.BY_NAME.get(name.replace("Focal", "").replace("_focal", ""))
+        if ours is None:
+            return self
+        settings: dict[str, Any] = {"from_logits": True} if self._setting("from_logits") else {}
+        return losses.get(ours(**settings) if isinstance(ours, type) else ours)
+
+    def _setting(self, name: str) -> Any:
+        config = self.native.get_config() if hasattr(self.native, "get_config") else {}
+        return _setting(self.native, name, config.get(name))
 
 
 class TorchLoss(NativeLoss):
@@ -97,11 +157,11 @@ class TorchLoss(NativeLoss):
         counted = None if len(values.shape) == 0 else self._counted(nn, target, output)
         return values if counted is None else values / nn.where(counted == 0.0, 1.0, counted)
 
-    def measure(
-        self, y_true: Any, y_pred: Any, sample_weight: Any = None, mask: Tensor | None = None
-    ) -> tuple[Tensor, Any]:
-        """Return the loss, and what it was divided by: the sum of the classes' weights if they have any."""
-        return super().measure(y_true, y_pred, sample_weight, self.counted(y_true, y_pred, mask))
+    def _arguments(self, nn: Backend, y_true: Tensor, y_pred: Tensor) -> tuple[Tensor, Tensor]:
+        return y_true, y_pred  # `call` gives them the shapes that torch asks for
+
+    def _twin(self, name: str) -> losses.Loss:
+        return _TWINS.get(name, self)
 
     def counted(self, y_true: Any, y_pred: Any, mask: Tensor | None = None) -> Tensor | None:
         """Return how much each value counts by the weight of its class, and by a mask; None: all 1."""
@@ -178,11 +238,14 @@ class LossMetric(metrics.Metric):
             raise ValueError(
                 f"{self.name} gives one number for a batch, of which no mean over samples follows"
             )
-        counted = self._loss.counted(y_true, y_pred) if isinstance(self._loss, TorchLoss) else None
+        counted = self._loss.counted(y_true, y_pred)
         if counted is not None:
             weight = None if sample_weight is None else losses.aligned_weight(nn, sample_weight, values)
             sample_weight = counted if weight is None else counted * weight
         return self._mean.update(nn, state, values, sample_weight)
+
+    def _aligned(self, nn: Backend, y_true: Tensor, y_pred: Tensor) -> tuple[Tensor, Tensor]:
+        return self._loss._arguments(nn, y_true, y_pred)
 
     def compute(self, state: Any) -> Any:
         """Return the mean."""
@@ -305,9 +368,3 @@ def _setting(native: Any, name: str, default: Any) -> Any:
 
 def _module(x: Any) -> str:
     return str(getattr(getattr(x, "func", x), "__module__", ""))
-
-
-def _keras_backend(x: Any) -> str | None:
-    name = library(x)
-    keras = sys.modules.get(str(name))
-    return "tensorflow" if name == "tf_keras" or keras is None else str(keras.config.backend())

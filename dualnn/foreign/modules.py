@@ -6,7 +6,7 @@ import functools
 from typing import Any
 
 from dualnn.foreign.advice import counterpart
-from dualnn.foreign.recognition import KERAS, LIBRARIES, class_names, public_name
+from dualnn.foreign.recognition import KERAS, LIBRARIES, backend_of, class_names, public_name
 
 
 def is_module(x: Any) -> bool:
@@ -34,6 +34,18 @@ def refused(layer: str, name: str, x: Any) -> TypeError:
         f"layer {layer!r}: the attribute {name} is a {public_name(x)}, whose weights would be neither "
         f"trained nor saved: {way_out(x)}"
     )
+
+
+def check_activation(layer: str, function: Any, backend: str) -> None:
+    """Raise TypeError for a framework's function as the activation of a layer on another backend."""
+    home = backend_of(function)
+    if home not in (None, backend):
+        ours = counterpart(function, "activations")
+        advice = f"use {ours}, which runs on both" if ours else "see dn.activations for those that do on both"
+        raise TypeError(
+            f"layer {layer!r}: the activation {public_name(function)} runs on {home!r}, and the layer lives "
+            f"on {backend!r}: {advice}"
+        )
 
 
 @functools.cache

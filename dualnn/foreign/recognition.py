@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,6 +26,20 @@ def library(x: Any) -> str | None:
 def class_names(x: Any, *libraries: str) -> list[str]:
     """Return the names of an object's classes that these libraries define, the most special one first."""
     return [cls.__name__ for name, cls in _origins(x) if name in libraries and isinstance(cls, type)]
+
+
+def backend_of(x: Any) -> str | None:
+    """Return the backend whose tensors a library's object works on; None if there is none.
+
+    That of Keras is the one that it was started with.
+    """
+    name = library(x)
+    if name in ("torch", "tensorflow"):
+        return name
+    if name == "tf_keras":
+        return "tensorflow"
+    keras = sys.modules.get("keras") if name == "keras" else None
+    return None if keras is None else str(keras.config.backend())
 
 
 def is_inherited(x: Any, method: str) -> bool:
@@ -56,6 +71,8 @@ def _room(module: list[str]) -> list[str]:
             return ["torch", "nn", *[part for part in rest[1:2] if part in ("functional", "init")]]
         return ["torch", *[part for part in rest if part in ("optim", "lr_scheduler")]]
     if root in KERAS:
+        if rest[:1] == ["backend"]:  # keras.src.backend.torch.optimizers.torch_adam: that of optimizers
+            rest = rest[2:]
         return [root, *rest[:1], *[part for part in rest[1:] if part == "schedules"]]
     return [root, *[part for part in rest[:1] if part == "functional"]]
 
@@ -76,5 +93,7 @@ def _unwrapped(x: Any) -> Any:
 
 
 def _library_of(x: Any) -> str | None:
-    root = str(getattr(x, "__module__", "")).partition(".")[0]
+    owner = getattr(x, "__self__", None)  # a function in C such as torch.relu may name its owner alone
+    module = getattr(x, "__module__", None) or getattr(owner, "__module__", "")
+    root = str(module).partition(".")[0]
     return root if root in LIBRARIES else None

@@ -15,7 +15,7 @@ import optree
 
 from dualnn import initializers, random, regularizers
 from dualnn.fast_paths import fast_path
-from dualnn.foreign.modules import is_module, refused
+from dualnn.foreign.modules import check_activation, is_module, refused
 from dualnn.layers import context, declared, masks, tree
 from dualnn.layers.input_spec import InputSpec
 from dualnn.layers.symbolic import SymbolicTensor, is_symbolic
@@ -336,6 +336,9 @@ class Layer(Configured, tree.Node):
 
     def _build(self, input_shape: Any) -> None:
         self._pending: list[tuple[Any, regularizers.Regularizer | None]] = []
+        for name, value in vars(self).items():
+            if name.endswith("activation"):
+                check_activation(self.name, value, self.nn.name)
         self.build(input_shape)
         pending = self.__dict__.pop("_pending")  # its variables are to be found under their own names
         functions = {id(variable): function for variable, function in pending if function}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from dualnn.foreign.modules import is_module, way_out
+from dualnn.foreign.recognition import public_name
 from dualnn.layers.input_spec import InputSpec
 from dualnn.layers.layer import Layer
 from dualnn.protocol import Shape, Tensor
@@ -34,6 +36,8 @@ class TimeDistributed(Layer):
 
     def __init__(self, layer: Layer, name: str | None = None) -> None:
         super().__init__(name)
+        if is_module(layer):
+            raise TypeError(f"expected a layer, got a {public_name(layer)}: {way_out(layer)}")
         if not isinstance(layer, Layer):
             raise TypeError(f"layer {self.name!r}: expected a layer, got {layer!r}")
         self.layer = layer

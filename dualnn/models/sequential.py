@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from typing import Any, Self
 
 from dualnn.foreign.modules import is_module, way_out
-from dualnn.foreign.recognition import public_name
+from dualnn.foreign.recognition import library, public_name
 from dualnn.layers.layer import Layer
 from dualnn.layers.symbolic import Input, SymbolicTensor, conformed
 from dualnn.models.graph import input_config, input_from
 from dualnn.models.model import Model
+from dualnn.names import shown
 from dualnn.saving.configs import Config, decode, encode
 
 
@@ -53,9 +54,12 @@ class Sequential(Model):
             raise TypeError(f"expected a layer, got a {public_name(layer)}: {way_out(layer)}")
         if isinstance(layer, type) and issubclass(layer, Layer):
             raise TypeError(f"expected a layer, got the class {layer.__name__}; make one of it")
+        if library(layer) is not None and hasattr(layer, "shape"):
+            shape = tuple(layer.shape[1:])
+            raise TypeError(f"expected a layer, got a {public_name(layer)}: use dn.Input({shape})")
         if not isinstance(layer, Layer):
             raise TypeError(
-                f"expected a layer, got {layer!r:.80}; make a layer of a function with "
+                f"expected a layer, got {shown(layer)}; make a layer of a function with "
                 f"dn.layers.Activation(function)"
             )
         if not self.layers and self.declared_input is None and layer.declared_shape is not None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dualnn.callbacks import Callback
 from dualnn.foreign.callbacks import HOOKS, adopted
+from dualnn.names import shown
 
 if TYPE_CHECKING:
     from dualnn.models.model import Model
@@ -80,7 +81,7 @@ def _callback(x: Any) -> Callback:
         raise TypeError(f"expected callbacks, got the class {x.__name__}; make one of it: {x.__name__}()")
     callback = adopted(x)
     if callback is None:
-        raise TypeError(f"expected callbacks, got {x!r:.80}; inherit from dn.callbacks.Callback")
+        raise TypeError(f"expected callbacks, got {shown(x)}; inherit from dn.callbacks.Callback")
     return callback
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dualnn import activations, losses
+from dualnn.foreign.recognition import library
 from dualnn.layers import Activation, Conv2D, Dense, Dropout, Flatten, Reshape, TimeDistributed
 from dualnn.layers.layer import Layer
 from dualnn.layers.symbolic import SymbolicTensor
@@ -61,9 +62,10 @@ def warn_of_logits(model: Model, spec: Any) -> None:
         spec: the loss, or the losses of its outputs, as `Model.compile` got them.
     """
     for identifier, end in _pairs(spec, _ends_of(model)):
-        if not _is_ours(identifier):
+        if not _is_known(identifier):
             continue
-        loss = losses.get(identifier)
+        given = losses.get(identifier)
+        loss = given.twin()
         if not isinstance(loss, losses.LossFunctionWrapper) or loss.fn not in _EXPECTED:
             continue
         if type(loss).call is not losses.LossFunctionWrapper.call:
@@ -73,20 +75,25 @@ def warn_of_logits(model: Model, spec: Any) -> None:
         activation, logits, probabilities = _EXPECTED[fn]
         name = getattr(end.activation, "__name__", "")
         if not from_logits and end.activation in logits:
-            advice = "" if fn is losses.kl_divergence else "the loss from_logits=True, or "
+            advice = "the loss from_logits=True, or "
+            if fn is losses.kl_divergence or library(identifier) == "torch":
+                advice = ""
             warn(
-                f"loss {loss.name!r} expects probabilities, and the layer {end.layer.name!r}, whose output "
+                f"loss {given.name!r} expects probabilities, and the layer {end.layer.name!r}, whose output "
                 f"it is given, has the activation {name!r}: give {advice}the layer activation={activation!r}"
             )
         elif from_logits and end.activation in probabilities:
+            takes = "expects logits" if library(identifier) == "torch" else "has from_logits=True"
             warn(
-                f"loss {loss.name!r} has from_logits=True, and the layer {end.layer.name!r}, whose output it "
+                f"loss {given.name!r} {takes}, and the layer {end.layer.name!r}, whose output it "
                 f"is given, has applied {name!r} already: leave one of the two out"
             )
 
 
-def _is_ours(identifier: Any) -> bool:
-    """Whether it names one of the losses of dualnn; all else is looked at when there is data."""
+def _is_known(identifier: Any) -> bool:
+    """Whether it is a loss of dualnn or of a library; all else is looked at when there is data."""
+    if library(identifier) is not None:
+        return True
     if inspect.isclass(identifier):
         return issubclass(identifier, losses.Loss)
     return isinstance(identifier, str | losses.Loss) or identifier in losses.FUNCTIONS

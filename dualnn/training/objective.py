@@ -53,14 +53,10 @@ class Goals:
     weighted_metrics: Any = None
 
     def __post_init__(self) -> None:
-        """Raise ValueError for a name that is not known."""
-        self.check(str)
-
-    def check(self, kind: type = object) -> None:
-        """Raise an error for what is no loss or metric, of those that were given as objects of a kind."""
-        for one in _leaves(self.loss, kind):
+        """Raise ValueError for a name that is not known, TypeError for what is no loss or metric."""
+        for one in _leaves(self.loss):
             losses.get(one)
-        for one in _leaves((self.metrics, self.weighted_metrics), kind):
+        for one in _leaves((self.metrics, self.weighted_metrics)):
             if not isinstance(one, str) or one.lower() not in ("accuracy", "acc"):  # these need the outputs
                 metrics.get(one)
 
@@ -374,11 +370,11 @@ def _flat(spec: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _leaves(spec: Any, kind: type) -> Iterator[Any]:
+def _leaves(spec: Any) -> Iterator[Any]:
     if isinstance(spec, dict | list | tuple):
         for item in spec.values() if isinstance(spec, dict) else spec:
-            yield from _leaves(item, kind)
-    elif spec is not None and isinstance(spec, kind):
+            yield from _leaves(item)
+    elif spec is not None:
         yield spec
 
 

@@ -42,8 +42,8 @@ class Precision(NamedTuple):
         """
         if name is None:
             return cls()
-        name = ALIASES.get(name, name)
-        if name not in FORMATS:
+        name = ALIASES.get(name, name) if isinstance(name, str) else name
+        if not isinstance(name, str) or name not in FORMATS:
             raise ValueError(unknown("precision", name, FORMATS))
         return cls(FORMATS[name])
 

@@ -526,8 +526,6 @@ class Trainer:
 
     def _prepare(self, data: Data, finite: bool) -> None:
         """Build the model on the data's first sample, and check the data against its outputs."""
-        if self._objective is None:
-            self.goals.check()
         first = data.first()
         with data.explained():
             self.model.build_on(first.x)
