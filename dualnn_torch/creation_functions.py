@@ -58,8 +58,7 @@ def asarray(obj, /, *, dtype=None, device=None, copy=None):
         return torch.tensor(obj, dtype=dtype, device=native_device(device))
     else:
         source, device = _host_tensor(obj, native_dtype(dtype)), native_device(device)
-        is_new = isinstance(obj, np.ndarray) and not _shares_memory(source, obj)
-        if device == CPU and (copy is None or (copy and is_new)):  # it is what was asked for already
+        if device == CPU and (copy is None or (copy and _is_new(source, obj))):  # what was asked for already
             return source
     result = source.to(device, native_dtype(dtype), copy=copy is True)
     if copy is False and not _shares_memory(result, obj):
@@ -189,6 +188,12 @@ def _writable(array):
     # An axis of size 1 may have one, too.
     is_plain = array.flags.writeable and min(array.strides, default=0) >= 0 and array.dtype.isnative
     return array if is_plain else np.array(array, dtype=array.dtype.newbyteorder("="), order="C")
+
+
+def _is_new(tensor, obj):
+    # torch.compile cannot compare addresses, so a graph copies
+    is_array = isinstance(obj, np.ndarray) and not torch.compiler.is_compiling()
+    return is_array and not _shares_memory(tensor, obj)
 
 
 def _shares_memory(tensor, obj):
