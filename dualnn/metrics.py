@@ -326,7 +326,8 @@ class BinaryAccuracy(_MeanOf):
 
     def _values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         nn, y_true, y_pred = same_shape(y_true, y_pred)
-        return nn.equal(y_true > 0.5, y_pred > self.threshold)
+        right = nn.equal(y_true > 0.5, y_pred > self.threshold)
+        return nn.logical_and(right, nn.equal(y_pred, y_pred))  # NaN is not equal to itself
 
 
 class CategoricalAccuracy(_MeanOf):
@@ -344,7 +345,7 @@ class CategoricalAccuracy(_MeanOf):
 
     def _values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         nn, y_true, y_pred = same_shape(y_true, y_pred)
-        return nn.equal(nn.argmax(y_true, axis=-1), nn.argmax(y_pred, axis=-1))
+        return _is_largest(nn, nn.argmax(y_true, axis=-1), y_pred)
 
 
 class SparseCategoricalAccuracy(_MeanOf):
@@ -362,7 +363,13 @@ class SparseCategoricalAccuracy(_MeanOf):
 
     def _values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         nn, y_true, y_pred = class_indices(y_true, y_pred)
-        return nn.equal(y_true, nn.argmax(y_pred, axis=-1))
+        return _is_largest(nn, y_true, y_pred)
+
+
+def _is_largest(nn: Backend, classes: Tensor, y_pred: Tensor) -> Tensor:
+    # `argmax` takes a NaN for the largest, yet a NaN is no right answer
+    has_no_nan = nn.all(nn.equal(y_pred, y_pred), axis=-1)  # NaN is not equal to itself
+    return nn.logical_and(nn.equal(classes, nn.argmax(y_pred, axis=-1)), has_no_nan)
 
 
 class TopKCategoricalAccuracy(_MeanOf):

@@ -200,9 +200,9 @@ def test_check_finite(backend):
 def test_bad_arguments(backend):
     model = classifier()
     for wrong, message in (
-        ({"validation_split": 1.5}, "validation_split must be between 0 and 1"),
+        ({"validation_split": 1.5}, "validation_split must be a number of at least 0 and less than 1"),
         ({"validation_split": 0.999}, "leaves a part empty"),
-        ({"batch_size": 0}, "batch_size must be at least 1"),
+        ({"batch_size": 0}, "batch_size must be a whole number of at least 1"),
         ({"verbose": 7}, "verbose must be"),
         ({"validation_data": X}, r"validation_data must be \(x, y\)"),
     ):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -252,3 +254,31 @@ def test_r2_far_from_zero(nn):
 def test_wrong_thresholds_and_averages_are_said(make):
     with pytest.raises((ValueError, TypeError), match=r"thresholds|average|threshold"):
         make()
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        dn.metrics.BinaryAccuracy,
+        dn.metrics.CategoricalAccuracy,
+        dn.metrics.SparseCategoricalAccuracy,
+        functools.partial(dn.metrics.TopKCategoricalAccuracy, k=2),
+        functools.partial(dn.metrics.SparseTopKCategoricalAccuracy, k=2),
+    ],
+    ids=["binary", "categorical", "sparse", "top k", "sparse top k"],
+)
+def test_nan_is_no_right_answer(nn, made):
+    metric = made()
+    # argmax of a row of NaN is 0, and NaN is not above one half: both would be right here
+    y_pred = np.tile(np.asarray([0.4, 0.3, 0.3], np.float32), (4, 1))
+    y_pred[1], y_pred[2, 0] = np.nan, np.nan
+    y_true = {"sparse": np.zeros(4, np.int64), "binary": np.zeros((4, 3), np.float32)}.get(
+        metric.name.split("_")[0], np.eye(3, dtype=np.float32)[np.zeros(4, int)]
+    )
+    found = float(metric(nn.asarray(y_true), nn.asarray(y_pred)))
+    assert found == pytest.approx(8 / 12 if "binary" in metric.name else 0.5)
+
+
+def test_classes_that_are_integers_have_an_accuracy(nn):
+    found = dn.metrics.BinaryAccuracy()(nn.asarray([1, 0, 1, 1]), nn.asarray([1, 0, 0, 1]))
+    assert float(found) == 0.75

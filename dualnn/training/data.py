@@ -35,6 +35,7 @@ from dualnn.training.sources import (
     batches_of,
     holds_samples,
     is_iterator,
+    is_of_samples,
     yields_batches,
     yields_samples,
 )
@@ -565,6 +566,7 @@ def data_from(
         data = ArrayData(Batch(*arrays), size, steps, goes_on)
         data.made_of = "" if isinstance(x, np.ndarray | list | tuple) else type(x).__name__
         return data
+    source = x if is_of_samples(x) else batches_of(x)
     for name, value in (("y", y), ("sample_weight", sample_weight)):
         if value is not None:
             raise ValueError(
@@ -578,7 +580,6 @@ def data_from(
         return SampleData(x, size, steps, goes_on)
     if yields_samples(x):
         return IterableData(SampleBatches(x, size), steps, goes_on)
-    source = batches_of(x)
     if batch_size is not None:
         raise ValueError("x yields batches, so their size is its own: leave out batch_size")
     return IterableData(source, steps, goes_on)
