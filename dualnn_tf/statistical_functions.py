@@ -23,7 +23,7 @@ def cumulative_sum(x, /, *, axis=None, dtype=None, include_initial=False):
 
 def max(x, /, *, axis=None, keepdims=False):
     """Return the largest value over some or all axes."""
-    return tf.reduce_max(x, axis, keepdims)
+    return _of_nan_too(tf.reduce_max, x, axis, keepdims)
 
 
 def mean(x, /, *, axis=None, keepdims=False):
@@ -39,7 +39,15 @@ def mean(x, /, *, axis=None, keepdims=False):
 
 def min(x, /, *, axis=None, keepdims=False):
     """Return the smallest value over some or all axes."""
-    return tf.reduce_min(x, axis, keepdims)
+    return _of_nan_too(tf.reduce_min, x, axis, keepdims)
+
+
+def _of_nan_too(reduced, x, axis, keepdims):
+    result = reduced(x, axis, keepdims)
+    if not x.dtype.is_floating or not sums.traced_for_xla():
+        return result
+    has_nan = tf.reduce_any(tf.math.is_nan(x), axis, keepdims)  # XLA leaves them out on a CPU
+    return tf.where(has_nan, tf.constant(math.nan, x.dtype), result)
 
 
 def prod(x, /, *, axis=None, dtype=None, keepdims=False):

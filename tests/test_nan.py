@@ -83,6 +83,19 @@ def test_argmax_finds_the_first_nan_as_numpy_does(nn, how):
         np.testing.assert_array_equal(nn.to_numpy(found), expected)
 
 
+@pytest.mark.parametrize("how", ["eager", "graph", "jit"])
+def test_the_largest_and_the_smallest_of_nan_are_nan(nn, how):
+    x = np.asarray([[1, np.nan, 3], [0, 5, np.inf], [np.nan, np.nan, np.nan]], "float32")
+
+    def extremes(x):
+        return nn.max(x, axis=1), nn.min(x, axis=1), nn.max(x, axis=0), nn.min(x), nn.max(x[1:2])
+
+    run = extremes if how == "eager" else nn.compile(extremes, jit=how == "jit")
+    expected = x.max(1), x.min(1), x.max(0), x.min(), x[1:2].max()
+    for found, one in zip(run(nn.asarray(x)), expected, strict=True):
+        np.testing.assert_array_equal(nn.to_numpy(found), one)
+
+
 @pytest.mark.parametrize(("engine", "jit"), ENGINES)
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_the_guard_sees_weights_behind_which_relu_stands(backend, engine, jit, bad):
