@@ -9,7 +9,7 @@ from dualnn_tf import quiet  # isort: skip (first of all: it imports TensorFlow)
 
 from tensorflow import __version__
 
-from dualnn_tf import fft, linalg, precision
+from dualnn_tf import fft, forks, linalg, precision
 from dualnn_tf.compilation import (
     compile,
     compile_loop,

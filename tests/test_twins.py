@@ -14,6 +14,7 @@ from dualnn.protocol import ArrayNamespace, Backend, FastPaths
 ONLY_ONE_HAS = {
     "sums_in_gradients.py",  # torch adds up in pieces, and in at least float32, in its gradients
     "quiet.py",  # TensorFlow prints notices when it is imported
+    "forks.py",  # and has threads, which a forked process lacks
     "complex_functions.py",  # most of its functions of complex numbers are wrong at infinities
     "fused_updates.py",  # TensorFlow has no kernel that updates several variables: ONLY_TORCH_FUSES
     "graphs.py",  # tf.function does for TensorFlow what this does for torch: traces, and calls without Python
