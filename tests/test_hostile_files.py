@@ -466,7 +466,8 @@ def test_sizes_are_compared_before_memory_is_taken(good, units):
     tree["model"]["config"]["layers"][0]["config"]["units"] = units
     path.write_bytes(forged(metadata, json.dumps(tree), arrays))
     huge = isinstance(units, int) and units > 0
-    refused(path, "a weight of shape .* which the file does not hold" if huge else "units must be a positive")
+    wrong = "units must be a (positive )?whole number"
+    refused(path, "a weight of shape .* which the file does not hold" if huge else wrong)
 
 
 @pytest.mark.parametrize("size", [10**12, 2**62, -1, 0.5])
@@ -512,7 +513,7 @@ def test_depth(good, depth):
     tree["model"]["config"]["layers"][0]["config"]["units"] = DEEP
     text = json.dumps(tree).replace(json.dumps(DEEP), '{"$":"tuple","items":[' * depth + "]}" * depth)
     path.write_bytes(forged(metadata, text, arrays))
-    refused(path, "units must be a positive whole number" if depth == 100 else "recursion")
+    refused(path, "units must be a whole number" if depth == 100 else "recursion")
 
 
 @pytest.mark.parametrize("number", [0, 1, 5, 10**9, -1, "0"])
