@@ -40,7 +40,7 @@ def watched(fun: Callable[..., Any], puts_back: bool = False) -> Iterator[Drawn]
     >>> with watched(noise) as drawn:
     ...     _ = noise(1.0)
     >>> drawn.reason  # doctest: +ELLIPSIS
-    "<lambda> draws from NumPy's generator, which a compiled function would draw once for all calls; ..."
+    "... draws from NumPy's generator, which a compiled function would draw once for all calls; ..."
     """
     drawn, settings = Drawn(), Settings({"the function": inspect.unwrap(fun)})
     places = {name: _place(generator) for name, generator in settings.generators.items()} | {

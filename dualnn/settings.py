@@ -59,7 +59,7 @@ class Settings:
     True
     >>> loss.kwargs["delta"] = 2.0
     >>> before.hold(), Settings({"loss": loss}).difference(before)
-    (False, "Huber 'huber'.kwargs['delta']")
+    (False, "Huber 'huber_loss'.kwargs['delta']")
     """
 
     def __init__(self, roots: Mapping[str, Any], left_out: Collection[str] = ()) -> None:

@@ -189,7 +189,7 @@ def test_tensorboard_every_some_steps(backend, tmp_path):
 
 @pytest.mark.parametrize("wrong", ["steps", 0, -1, True, None])
 def test_tensorboard_refuses_other_frequencies(wrong, tmp_path):
-    with pytest.raises(ValueError, match="update_freq must be 'epoch', 'batch' or a number of steps"):
+    with pytest.raises(ValueError, match="update_freq must be "):
         TensorBoard(tmp_path, update_freq=wrong)
 
 

@@ -1,7 +1,7 @@
 """The suite as tests: ``pytest --pyargs dualnn.conformance``, a test for each case and target.
 
 ``DUALNN_CONFORMANCE_LEVEL=full`` chooses the level. Of machine code, which takes seconds beside the
-functions' own, a test has many cases.
+functions' own, a test has many cases, and is marked slow.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ def test_case(case: Case, target: Target) -> None:
         pytest.skip(missing[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("target", "cases"), chunks(), ids=lambda value: str(value) if isinstance(value, Target) else value[0].id
 )

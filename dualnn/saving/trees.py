@@ -36,22 +36,29 @@ def unpack(text: Any, arrays: dict[str, Array]) -> Tree:
     """Return the tree that `pack` was given.
 
     Raises:
-        ValueError: an array is named that is not there.
+        ValueError: an array is named that is not there, or that belongs to another place in the tree.
 
     >>> unpack(*pack({"loss": [float("inf")], "best": None}))
     {'loss': [inf], 'best': None}
     """
+    return _unpacked(text, "", arrays)
+
+
+def _unpacked(text: Any, path: str, arrays: dict[str, Array]) -> Tree:
     if isinstance(text, list):
-        return [unpack(item, arrays) for item in text]
+        return [_unpacked(item, _join(path, str(i)), arrays) for i, item in enumerate(text)]
     if not isinstance(text, dict):
         return text
     if set(text) == {_ARRAY}:
-        if text[_ARRAY] not in arrays:
-            raise ValueError(f"the array {text[_ARRAY]!r} is missing")
-        return arrays[text[_ARRAY]]
+        name = text[_ARRAY]
+        if name not in arrays:
+            raise ValueError(f"the array {name!r} is missing")
+        if name.rstrip("'") != path.rstrip("'"):  # `pack` names an array by its place
+            raise ValueError(f"{path}: the array {name!r} belongs to another place")
+        return arrays[name]
     if set(text) == {_FLOAT}:
         return float(text[_FLOAT])
-    return {key: unpack(item, arrays) for key, item in text.items()}
+    return {key: _unpacked(item, _join(path, key), arrays) for key, item in text.items()}
 
 
 def _packed(tree: Tree, path: str, arrays: dict[str, Array]) -> Any:
