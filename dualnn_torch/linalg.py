@@ -162,8 +162,8 @@ def vector_norm(x, /, *, axis=None, keepdims=False, ord=2):
     if ord == _math.inf and x.numel() == 0:
         ord = 1  # the norm of no numbers is 0 as well, and torch has it
     axes = range(x.ndim) if axis is None else [axis] if isinstance(axis, int) else axis
-    if 0 < ord < _math.inf and _sums.is_long(_math.prod(x.shape[one] for one in axes)):
-        axes = sorted(one % x.ndim for one in axes)
+    if 0 < ord < _math.inf and _sums.is_long(_math.prod([x.shape[one] for one in axes])):
+        axes = sorted([one % x.ndim for one in axes])
         wide = x.to(_torch.promote_types(x.dtype, _torch.float32))
         last = wide.movedim(axes, list(range(-len(axes), 0))).flatten(-len(axes))
         norms = _sums.norm(last, -1, ord).to(x.real.dtype if x.is_complex() else x.dtype)

@@ -7,7 +7,6 @@ well.
 
 from __future__ import annotations
 
-import itertools
 import math
 
 import torch
@@ -62,10 +61,14 @@ def _runs(x, axis):
     """Return the sequences of neighbours among several axes."""
     if not isinstance(axis, tuple) or len(axis) == 1:
         return []
-    axes = sorted(one % x.ndim for one in axis)
-    runs = itertools.groupby(enumerate(axes), lambda pair: pair[1] - pair[0])
-    return [[axis for _, axis in run] for _, run in runs]
+    runs = []
+    for one in sorted([one % x.ndim for one in axis]):
+        if runs and one == runs[-1][-1] + 1:
+            runs[-1].append(one)
+        else:
+            runs.append([one])
+    return runs
 
 
 def _count(x, axes):
-    return math.prod(x.shape[one] for one in axes)
+    return math.prod([x.shape[one] for one in axes])

@@ -34,17 +34,18 @@ def may_change_data(model: Model, *used: Any) -> bool:
 
 
 def _has_our_layers_only(model: Model) -> bool:
-    # asked at each call, so the answer is kept for as long as no attribute in the model has changed
+    # asked at each call, so the answer is kept for as long as no attribute in the model has changed;
+    # the structure is held weakly, because it has the model's layers in it and would keep the model
     structure = tree.structure(model)
     seen, answer = _known.get(model, (None, False))
-    if seen is not structure:
+    if seen is None or seen() is not structure:
         in_graph = model._graph is None or model._graph.has_layers_only
         answer = in_graph and all(is_ours(layer) for _, layer in tree.walk(model))
-        _known[model] = structure, answer
+        _known[model] = weakref.ref(structure), answer
     return answer
 
 
-_known: weakref.WeakKeyDictionary[Model, tuple[object, bool]] = weakref.WeakKeyDictionary()
+_known: weakref.WeakKeyDictionary[Model, tuple[weakref.ref[object], bool]] = weakref.WeakKeyDictionary()
 
 
 def is_ours(x: Any, depth: int = _DEPTH) -> bool:
