@@ -1,9 +1,10 @@
 """Shared libraries that end the process when they are loaded after another one: loaded so that they do not.
 
-TensorFlow and triton, which PyTorch's compiler imports where it is installed, each hold a copy of LLVM whose
-symbols have the same names. TensorFlow's are visible to all that is loaded later, so that triton's library
-would register its options with TensorFlow's copy, where they are already: "LLVM ERROR: inconsistency in
-registered CommandLine options". A library that is bound to its own symbols first does not meet the others.
+One framework's library and triton, which the compiler of another one imports where it is installed, each hold
+a copy of LLVM whose symbols have the same names. The framework's are visible to all that is loaded later, so
+that triton's library would register its options with the framework's copy, where they are already: "LLVM
+ERROR: inconsistency in registered CommandLine options". A library that is bound to its own symbols first does
+not meet the others.
 """
 
 from __future__ import annotations

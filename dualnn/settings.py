@@ -341,7 +341,7 @@ def _draws(x: Any) -> bool:
 def _is_setting_of_others(name: str) -> bool:
     """Return whether an attribute of a class that neither dualnn nor the user has written is looked at.
 
-    PyTorch's modules hold those inside them in ``_modules``, and are told before a call whether it trains.
+    Modules of a framework may hold others in ``_modules``, and are told before a call whether it trains.
     """
     return name == "_modules" or (name != "training" and not name.startswith("_"))
 
