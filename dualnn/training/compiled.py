@@ -20,7 +20,7 @@ MOST_KEPT = 4
 OFTEN = 3
 """How many changes of settings in one run are many."""
 FEW_STEPS = 50
-"""How many steps have to follow a change for a graph to be worth its making: that takes up to half a second."""
+"""How many steps have to follow a change for a graph to be worth its making, of up to half a second."""
 
 
 @dataclass
