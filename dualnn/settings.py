@@ -26,6 +26,7 @@ import numpy as np
 from dualnn import backends
 from dualnn import random as of_dualnn
 from dualnn.layers import tree
+from dualnn.layers.symbolic import SymbolicTensor
 
 _PLAIN = frozenset(
     {bool, int, complex, str, bytes, range, slice, type(None), type(Ellipsis), type(NotImplemented)}
@@ -181,8 +182,8 @@ class Settings:
         elif isinstance(x, types.BuiltinMethodType) and not isinstance(x.__self__, types.ModuleType):
             self._note(label, x.__name__)
             self._follow(label, x.__self__)
-        elif isinstance(x, types.ModuleType) or backends.owner(x) is not None:
-            self._note(label, id(x))
+        elif isinstance(x, types.ModuleType | SymbolicTensor) or backends.owner(x) is not None:
+            self._note(label, id(x))  # a symbolic tensor never changes, and leads to all of a long graph
         else:
             self._follow_attributes(label, x)
 
