@@ -160,7 +160,7 @@ def aligned_weight(nn: Backend, sample_weight: Any, values: Tensor) -> Tensor:
     return weight
 
 
-def require_tensor(nn: Backend, values: Any, name: str) -> Tensor:
+def _require_tensor(nn: Backend, values: Any, name: str) -> Tensor:
     """Return what a function of somebody's own has returned, if it is a tensor.
 
     Raises:
@@ -534,7 +534,7 @@ class Loss(Configured):
             TypeError: tensors of two frameworks.
         """
         nn, y_true, y_pred = operands(y_true, y_pred)
-        values = require_tensor(nn, self.call(*self._arguments(nn, y_true, y_pred)), self.name)
+        values = _require_tensor(nn, self.call(*self._arguments(nn, y_true, y_pred)), self.name)
         shape = nn.shape(values) if len(values.shape) else nn.shape(y_pred)[:1]
         weight = None if sample_weight is None else aligned_weight(nn, sample_weight, values)
         present = None if mask is None else aligned_weight(nn, mask, values)
