@@ -115,6 +115,16 @@ def registered() -> tuple[str, ...]:
     return tuple(_entry_points())
 
 
+def packages() -> tuple[str, ...]:
+    """Return the names of the packages that the registered adapters are in.
+
+    >>> import dualnn as dn
+    >>> "dualnn_torch" in dn.backends.packages()
+    True
+    """
+    return tuple(point.module.partition(".")[0] for point in _entry_points().values())
+
+
 def owner(x: Any) -> Backend | None:
     """Return the backend whose framework made the object `x`, or None.
 

@@ -32,9 +32,18 @@ def called(function: Any) -> str:
     >>> called(divmod), called(lookup)
     ('divmod', 'a step of the model')
     """
-    if getattr(function, "__module__", "").partition(".")[0] == __name__.partition(".")[0]:
+    if is_own_module(getattr(function, "__module__", "")):
         return "a step of the model"
     return str(getattr(function, "__qualname__", repr(function)))
+
+
+def is_own_module(name: str | None) -> bool:
+    """Return whether a module of this name is in the package `dualnn`.
+
+    >>> is_own_module("dualnn.layers.dense"), is_own_module("dualnn_of_a_user"), is_own_module(None)
+    (True, False, False)
+    """
+    return str(name).partition(".")[0] == __name__.partition(".")[0]
 
 
 def shown(x: Any) -> str:

@@ -27,6 +27,7 @@ from dualnn import backends
 from dualnn import random as of_dualnn
 from dualnn.layers import tree
 from dualnn.layers.symbolic import SymbolicTensor
+from dualnn.names import is_own_module
 
 _PLAIN = frozenset(
     {bool, int, complex, str, bytes, range, slice, type(None), type(Ellipsis), type(NotImplemented)}
@@ -262,9 +263,8 @@ class Settings:
         for name in values:
             self._follow(f"the global variable {name!r}", outside[name])
         for module in modules:
-            if not (
-                _is_ours(module.__name__) or _is_installed(module.__name__)
-            ):  # one with settings, perhaps
+            # one of the user's may have settings
+            if not (_is_ours(module.__name__) or _is_installed(module.__name__)):
                 fields = vars(module)
                 inside = [
                     name
@@ -348,7 +348,12 @@ def _is_setting_of_others(name: str) -> bool:
 
 
 def _is_ours(module: str) -> bool:
-    return module.partition(".")[0].startswith("dualnn")
+    return is_own_module(module) or module.partition(".")[0] in _adapters()
+
+
+@functools.cache
+def _adapters() -> frozenset[str]:
+    return frozenset(backends.packages())
 
 
 def _is_pythons(module: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 
-_PACKAGE = __name__.partition(".")[0]
+from dualnn.names import is_own_module
 
 
 def warn(message: str) -> None:
@@ -19,6 +19,6 @@ def warn(message: str) -> None:
     'that is probably a mistake'
     """
     level, frame = 2, sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
+    while frame.f_back is not None and is_own_module(frame.f_globals.get("__name__")):
         level, frame = level + 1, frame.f_back
     warnings.warn(message, UserWarning, stacklevel=level)

@@ -106,10 +106,9 @@ class _Recorder(TorchDispatchMode):
         if isinstance(func, HigherOrderOperator):
             self.refuse("it calls a higher-order operator")
             return result
+        # such as a group of processes, or work to wait for
         if any(isinstance(x, torch.ScriptObject) for x in optree.tree_leaves((args, kwargs, result))):
-            self.refuse(
-                f"{func} works on other objects than tensors"
-            )  # a group of processes, work to wait for
+            self.refuse(f"{func} works on other objects than tensors")
             return result
         given = [] if func in _LOOKS_AT_SHAPES_ALONE else _tensors_in((args, kwargs))
         self.varying.update(_written_to(func, args, kwargs) if given else ())

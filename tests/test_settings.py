@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import functools
+import importlib
 import logging
 import random
 import types
@@ -576,3 +577,14 @@ def test_a_number_that_a_step_sets_itself_is_noticed(backend, caplog):
         model.fit(X, Y, batch_size=2, epochs=6, verbose=0)
     (message,) = [record.getMessage() for record in caplog.records]
     assert "Counts 'Counts'.calls is set by the step itself" in message
+
+
+def test_a_module_of_the_user_may_be_named_alike(tmp_path, monkeypatch):
+    text = "FACTOR = 1.0\n\ndef loss(y_true, y_pred):\n    return (y_true - y_pred) ** 2 * FACTOR\n"
+    (tmp_path / "dualnn_of_a_user.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    module = importlib.import_module("dualnn_of_a_user")
+    before = Settings({"the loss": module.loss})
+    monkeypatch.setattr(module, "FACTOR", 2.0)
+    assert not before.hold()
+    assert Settings({"the loss": module.loss}) != before

@@ -49,10 +49,10 @@ def assignment(
     if report is not None:
         if not report.absolute().parent.is_dir():
             raise FileNotFoundError(f"{report}: there is no folder {report.parent}; make it first")
-        if report.suffix.lower() not in (".html", ".htm") and not report.is_dir():
-            raise ValueError(f"{report}: the report is a page of HTML; give it a name that ends in .html")
         if report.is_dir():
             raise IsADirectoryError(f"{report} is a folder; give the name of a file, as report.html")
+        if report.suffix.lower() not in (".html", ".htm"):
+            raise ValueError(f"{report}: the report is a page of HTML; give it a name that ends in .html")
         plots.figure(1, 1)  # raises if there is nothing to draw with
     console = Console(quiet=quiet)
     done = []

@@ -88,10 +88,8 @@ class Model(Layer):
     _owner: object | None = None  # what tells the model's optimizer that the model is its own
     _trainer: Trainer | None = None
     _predictors: Predictors | None = None
-    _outputs_on: tuple[object, dict[str, Any]] = (
-        None,
-        {},
-    )  # their shapes by those of inputs, for one structure
+    # the outputs' shapes by those of the inputs, for one structure of layers
+    _outputs_on: tuple[object, dict[str, Any]] = None, {}
 
     def __init__(
         self, inputs: Any = None, outputs: Any = None, name: str | None = None, trainable: bool = True

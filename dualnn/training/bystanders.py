@@ -8,11 +8,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from dualnn.layers import tree
+from dualnn.names import is_own_module
 
 if TYPE_CHECKING:
     from dualnn.models.model import Model
 
-_OURS = __name__.partition(".")[0]
 _DEPTH = 3  # a loss in a list, its function, an attribute of that
 
 
@@ -60,7 +60,7 @@ def is_ours(x: Any, depth: int = _DEPTH) -> bool:
         return True
     if isinstance(x, list | tuple | dict):
         return all(is_ours(item, depth) for item in (x.values() if isinstance(x, dict) else x))
-    if str(getattr(x, "__module__", "")).partition(".")[0] != _OURS:
+    if not is_own_module(getattr(x, "__module__", None)):
         return False
     inside: list[Callable[..., Any]] = [
         value for value in getattr(x, "__dict__", {}).values() if callable(value)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from dualnn.layers import context, tree
+from dualnn.names import is_own_module
 from dualnn.protocol import Backend, Engine
 from dualnn.training import ids
 from dualnn.training.arrays import map_tree
@@ -140,7 +141,7 @@ def _goes_over_samples(layer: Layer) -> bool:
 
 
 def _is_ours(x: Any) -> bool:
-    return getattr(x, "__module__", "").partition(".")[0] == __name__.partition(".")[0]
+    return is_own_module(getattr(x, "__module__", None))
 
 
 def _in_parts(nn: Backend, predict: Predict, samples: int) -> Predict:

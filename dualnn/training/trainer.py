@@ -303,10 +303,8 @@ class Trainer:
             if run.each_batch:
                 callback("on_train_batch_begin", number)
                 state = {**self._read_state(state["metrics"]), "guard": state["guard"]}
-            elif run.each_chunk and not self.optimizer.fits(
-                state["optimizer"]
-            ):  # a callback has set something
-                self._write_back()
+            elif run.each_chunk and not self.optimizer.fits(state["optimizer"]):
+                self._write_back()  # a callback has set what makes other slots
                 state = {**self._read_state(state["metrics"], run), "guard": state["guard"]}
             with run.interrupt.deferred(run.sets_variables):
                 state = self._state = call(state)
