@@ -337,6 +337,9 @@ class Backend(ArrayNamespace, Protocol):
     def shape(self, x: Tensor, /) -> Shape:
         """The shape, also of a tensor whose batch size is not known while compiling."""
 
+    def has_values(self, x: Tensor, /) -> builtins.bool:
+        """Whether Python may look at the numbers of a tensor now, and not while a function is compiled."""
+
     def to_numpy(self, x: Tensor, /) -> npt.NDArray[np.generic]:
         """A NumPy array with the tensor's values, from any device."""
 

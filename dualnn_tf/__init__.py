@@ -27,6 +27,7 @@ from dualnn_tf.control_flow import (
 )
 from dualnn_tf.conversion import (
     from_dlpack,
+    has_values,
     is_tensor,
     shape,
     to_numpy,

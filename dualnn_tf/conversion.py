@@ -45,6 +45,17 @@ def shape(x, /):
     return tuple(dynamic[axis] if size is None else size for axis, size in enumerate(static))
 
 
+def has_values(x, /):
+    """Return whether Python may look at the numbers of a tensor now, and not while a function is compiled.
+
+    >>> import dualnn as dn
+    >>> nn = dn.backend()
+    >>> nn.has_values(nn.zeros(3))
+    True
+    """
+    return not tf.is_symbolic_tensor(x)
+
+
 def to_numpy(x, /):
     """Return a new NumPy array with the tensor's values, from any device.
 

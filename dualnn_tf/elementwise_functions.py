@@ -328,8 +328,9 @@ def real(x, /):
 
 def reciprocal(x, /):
     """Return ``1 / x``."""
-    # not tf.math.reciprocal, whose approximation loses digits where the result is small
-    return tf.ones((), x.dtype) / x
+    # not tf.math.reciprocal, whose approximation loses digits where the result is small, and which graphs
+    # make of a quotient of 1
+    return tf.constant(-1, x.dtype) / -x
 
 
 def remainder(x1, x2, /):
@@ -411,6 +412,8 @@ def _to_integer(rounding, x):
 def _log_to_base(base, x):
     if x.dtype.is_complex:
         return complex_functions.on_parts(lambda part: part / math.log(base), log(x))
+    if x.dtype.size < 4:  # the logarithm and the factor are rounded once, not each
+        return tf.cast(_log_to_base(base, tf.cast(x, tf.float32)), x.dtype)
     result = tf.math.log(x) * tf.constant(1 / math.log(base), x.dtype)
     nearest = tf.round(result)
     # over x, since a difference of the smallest normal numbers is flushed to 0

@@ -163,6 +163,7 @@ from dualnn_torch.fused import (
 )
 from dualnn_torch.fused_updates import adam_update, all_finite, sgd_update
 from dualnn_torch.gradient_tape import GradientTape
+from dualnn_torch.graphs import has_values
 from dualnn_torch.indexing_functions import (
     take,
     take_along_axis,

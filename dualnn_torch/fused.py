@@ -13,7 +13,7 @@ from torch._subclasses import FakeTensor
 from dualnn_torch import graphs, lstm_in_graphs
 from dualnn_torch.differentiable import is_constant
 from dualnn_torch.gradient_tape import recording_now
-from dualnn_torch.sums import MANY_ROWS
+from dualnn_torch.sums import MANY_ROWS, exceeds
 
 _NO_LABEL = torch.iinfo(torch.int64).min  # by default torch leaves out the samples with the label -100
 
@@ -22,7 +22,7 @@ def batch_normalization(x, gamma, beta, statistics, /, *, epsilon):
     """Return (batch, ..., features) normalised, and the mean and biased variance of each feature."""
     if _nested() or x.numel() <= x.shape[-1]:  # of one sample torch's kernel rounds what is exactly beta
         return None
-    if statistics is None and x.numel() // x.shape[-1] > MANY_ROWS:
+    if statistics is None and exceeds(x.numel() // x.shape[-1], MANY_ROWS):
         return None
     images = x.movedim(-1, 1)
     if statistics is not None:

@@ -72,6 +72,22 @@ def holds_gradients():
     return mode is not None and torch.is_grad_enabled()
 
 
+def has_values(x, /):
+    """Return whether Python may look at the numbers of a tensor now, and not while a function is compiled.
+
+    >>> import dualnn as dn
+    >>> nn = dn.backend()
+    >>> nn.has_values(nn.zeros(3))
+    True
+    """
+    return not (
+        torch.compiler.is_compiling()
+        or isinstance(_get_current_dispatch_mode(), _Recorder)
+        or isinstance(x, FakeTensor)
+        or torch._C._functorch.is_functorch_wrapped_tensor(x)
+    )
+
+
 class _Recorder(TorchDispatchMode):
     """Notes each operation that runs, the backward pass's included.
 

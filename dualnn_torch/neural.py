@@ -12,7 +12,7 @@ from dualnn.names import unknown
 from dualnn_torch.data_types import LIMITED, NARROW, floating_dtype
 from dualnn_torch.differentiable import is_constant
 from dualnn_torch.linear_algebra_functions import matmul
-from dualnn_torch.sums import MANY_ROWS, is_long
+from dualnn_torch.sums import MANY_ROWS, exceeds, is_long
 
 
 def avg_pool2d(x, /, *, pool_size, strides, padding):
@@ -78,7 +78,7 @@ def conv2d(x, kernel, /, *, strides, padding, dilation, groups, bias=None):
     before, after = _padding(image, weight.shape[2:], strides, dilation, padding)
     if before != after:
         image, before = _pad(image, before, after, 0.0), 0
-    if bias is not None and bias.requires_grad and math.prod(x.shape[:3]) > MANY_ROWS:
+    if bias is not None and bias.requires_grad and exceeds(math.prod(x.shape[:3]), MANY_ROWS):
         # the kernel's gradient of the bias adds up one pixel after the other
         images = F.conv2d(image, weight, None, strides, before, dilation, groups)
         return _channels_last(images) + bias
@@ -119,8 +119,8 @@ def gelu(x, /, approximate=False):
         return F.gelu(x)
     if x.dtype == torch.float16:
         return F.gelu(x, approximate="tanh")
-    # far out, where it is relu to the last digit, the cube in torch's gradient may be infinite, and that NaN
-    return F.gelu(torch.clamp(x, -_FAR, _FAR), approximate="tanh") + F.relu(x - _FAR)
+    # far out, where it is x to the last digit, the cube in torch's gradient may be infinite, and that NaN
+    return torch.where(x > _FAR, x, F.gelu(torch.clamp(x, -_FAR, _FAR), approximate="tanh"))
 
 
 def leaky_relu(x, /, negative_slope=0.2):

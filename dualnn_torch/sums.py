@@ -54,7 +54,12 @@ def norm(x, axis, order):
 
 def is_long(count):
     """Return whether a sum of so many terms is taken in pieces."""
-    return count > MANY
+    return exceeds(count, MANY)
+
+
+def exceeds(count, limit):
+    """Return whether a count is above a limit; never so while torch exports a program for any size."""
+    return isinstance(count, int) and count > limit  # a SymInt, which a comparison would tie to one side
 
 
 def _runs(x, axis):

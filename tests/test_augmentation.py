@@ -279,7 +279,7 @@ BAD = [
     (lambda: L.RandomRotation(0.1, fill_mode="reflct"), "did you mean 'reflect'"),
     (lambda: L.RandomRotation(0.1, interpolation="cubic"), "unknown interpolation 'cubic'"),
     (lambda: L.RandomZoom(-1.0), "height_factor must be"),
-    (lambda: L.GaussianNoise(-0.1), "stddev must be a number from 0 to 1, got -0.1"),
+    (lambda: L.GaussianNoise(-0.1), "stddev must be a number of at least 0, got -0.1"),
     (lambda: L.GaussianNoise(25), "scale the input"),
     (lambda: L.GaussianDropout(1.0), "rate must be a number of at least 0 and less than 1"),
 ]

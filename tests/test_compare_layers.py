@@ -122,7 +122,10 @@ CASES = {
 
 
 def test_every_public_layer_is_compared():
-    assert set(L.__all__) - {"Input", "Layer"} <= {name.split(" ")[0].strip(",") for name in CASES}
+    of_one_framework = {"TorchModuleWrapper"}  # there is nothing to compare it with
+    assert set(L.__all__) - {"Input", "Layer"} - of_one_framework <= {
+        name.split(" ")[0].strip(",") for name in CASES
+    }
 
 
 @pytest.mark.parametrize("name", CASES)

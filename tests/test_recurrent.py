@@ -548,3 +548,25 @@ def test_a_step_of_ones_own_whose_output_is_no_state(backend):
     last = nn.to_numpy(layer(x))
     layer.return_sequences = True
     np.testing.assert_array_equal(nn.to_numpy(layer(x))[:, -1], last)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: L.SimpleRNN(UNITS, "linear", dropout=0.5, recurrent_dropout=0.5, seed=1),
+        lambda: L.LSTM(UNITS, dropout=0.5, seed=1),
+        lambda: L.GRU(UNITS, dropout=0.5, recurrent_dropout=0.5, seed=1),
+        lambda: L.MultiHeadAttention(2, 3, dropout=0.5, seed=1),
+        lambda: L.Attention(dropout=0.5, seed=1),
+    ],
+)
+def test_a_first_call_in_training_has_the_masks_of_a_layer_that_is_built(backend, make):
+    def first_in_training(is_built):
+        dn.seed(0)
+        layer = make().on(backend)
+        inputs = [[X, X]] if isinstance(layer, L.Attention) else [X, X][: 1 + hasattr(layer, "num_heads")]
+        if is_built:
+            layer(*inputs)
+        return arrays(layer.nn, layer(*inputs, training=True))[0]
+
+    np.testing.assert_array_equal(first_in_training(is_built=False), first_in_training(is_built=True))

@@ -51,6 +51,15 @@ KNOWN: list[Known] = [
         "leaves NaN out on a CPU, but for channels that a vector instruction computes",
         "https://github.com/tensorflow/tensorflow/issues/125965",
     ),
+    *(
+        Known(
+            f"layers.MaxPooling2D: NaN, behind Conv2D and relu, of {what}",
+            "tensorflow",
+            "leaves NaN out on a CPU, but for channels that a vector instruction computes",
+            "https://github.com/tensorflow/tensorflow/issues/125965",
+        )
+        for what in ("a sample", "the kernel", "the bias")
+    ),
     Known(
         "max_pool2d: infinities",
         "tensorflow",

@@ -65,7 +65,7 @@ class Attention(Layer):
             self.add_weight((), "ones", name="concat_score_weight") if self.score_mode == "concat" else None
         )
         if self.dropout is not None:  # else it would be built by the first step of training
-            self.dropout(self.nn.zeros((1,), dtype=self.dtype, device=self.device))
+            self.dropout(self.nn.zeros((1,), dtype=self.dtype, device=self.device), training=False)
 
     def call(
         self,

@@ -30,11 +30,11 @@ def looked_up(layer: Any, x: Tensor, table: Tensor) -> Tensor:
     if isinstance(notes, list):
         notes.append((layer, _wrong(nn, x, size)))
         return nn.take(table, nn.clip(ids, 0, size - 1), axis=0)
-    wrong = None if notes is None else _on_host(nn, _wrong(nn, x, size))
-    if wrong is None:
+    if notes is None or not nn.has_values(x):
         fits = nn.reshape(nn.logical_and(x > -1, x < size), (-1,))
         rows = nn.take(table, nn.where(fits, ids, 0), axis=0)
         return nn.where(nn.expand_dims(fits, axis=-1), rows, math.nan)
+    wrong = float(nn.to_numpy(_wrong(nn, x, size)))
     if wrong != NONE:
         raise ValueError(message(layer, wrong))
     return nn.take(table, ids, axis=0)
@@ -60,10 +60,3 @@ def _wrong(nn: Backend, x: Tensor, size: int) -> Tensor:
     # NaN is neither above -1 nor below
     above, below = low > -1.0, high < float(size)
     return nn.where(nn.logical_and(above, below), NONE, nn.where(above, high, low))
-
-
-def _on_host(nn: Backend, wrong: Tensor) -> float | None:
-    try:
-        return float(nn.to_numpy(wrong))
-    except Exception:  # while a function is traced there is no value, which each framework says in its way
-        return None

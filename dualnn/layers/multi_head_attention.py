@@ -94,7 +94,7 @@ class MultiHeadAttention(Layer):
             (self.num_heads, self.value_dim), (width,), "attention_output", self._options
         )
         if self.dropout is not None:  # else it would be built by the first step of training
-            self.dropout(self.nn.zeros((1,), dtype=self.dtype, device=self.device))
+            self.dropout(self.nn.zeros((1,), dtype=self.dtype, device=self.device), training=False)
 
     def call(
         self,

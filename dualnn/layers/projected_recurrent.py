@@ -93,7 +93,7 @@ class ProjectedRecurrent(Recurrent):
             )
         for dropout in (self.input_dropout, self.state_dropout):
             if dropout is not None:  # else it would be built by the first step of training
-                dropout(self.nn.zeros((1,), dtype=self.dtype, device=self.device))
+                dropout(self.nn.zeros((1,), dtype=self.dtype, device=self.device), training=False)
         self.input_spec = InputSpec(ndim=3, axes={2: features})
 
     def bias_shape(self) -> tuple[int, ...]:
@@ -125,7 +125,6 @@ class ProjectedRecurrent(Recurrent):
     def steps(self, x: Tensor, training: bool) -> tuple[Tensor, Step]:
         """Return the projected inputs of all steps, and the function of a step."""
         nn = self.nn
-        x = self._after_dropout(x, training)
         batch, length, features = nn.shape(x)
         flat = nn.reshape(nn.permute_dims(x, (1, 0, 2)), (-1, features))
         projected, bias = nn.matmul(flat, self.kernel), self.input_bias()
@@ -143,11 +142,11 @@ class ProjectedRecurrent(Recurrent):
         kernel, options = fast_path(self.nn, self.kernel_name), self.kernel_options()
         if kernel is None or options is None or (training and self.state_dropout is not None):
             return None
-        x = self._after_dropout(x, training)
         found = kernel(x, *states, self.kernel, self.recurrent_kernel, self.bias, **options)
         return None if found is None else (found[0], list(found[1:]))
 
-    def _after_dropout(self, x: Tensor, training: bool) -> Tensor:
+    def dropped(self, x: Tensor, training: bool) -> Tensor:
+        """Drop inputs in training, at all steps the same."""
         batch, _, features = self.nn.shape(x)
         kept = self._drawn(self.input_dropout, (batch, features), x, training)
         return x if kept is None else x * self.nn.expand_dims(kept, axis=1)

@@ -80,6 +80,10 @@ class Recurrent(Layer):
         """
         raise NotImplementedError(f"{type(self).__name__} must define steps(self, x, training)")
 
+    def dropped(self, x: Tensor, training: bool) -> Tensor:
+        """Return what dropout leaves of the inputs, drawn once however the steps are run."""
+        return x
+
     def fused(self, x: Tensor, states: States, training: bool) -> tuple[Tensor, States] | None:
         """Return all outputs (batch, steps, output_size) and last states of a kernel; None without one."""
         return None
@@ -121,6 +125,7 @@ class Recurrent(Layer):
         if self.go_backwards:
             x = nn.flip(x, axis=1)
             mask = None if mask is None else nn.flip(mask, axis=1)
+        x = self.dropped(x, training)
         found = None if mask is not None else self.fused(x, states, training)
         if found is not None:
             outputs, states = found

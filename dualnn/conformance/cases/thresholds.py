@@ -23,6 +23,7 @@ from dualnn.conformance.references import WIDE, numbers
 from dualnn.protocol import Backend, Tensor
 
 THRESHOLDS: dict[str, tuple[str, ...]] = {
+    "dualnn_torch.neural._FAR": ("gelu: *",),
     "dualnn_torch.neural._MANY": ("max_pool2d: of * numbers*",),
     "dualnn_torch.indexing_functions._SMALL": ("take: of * ids*",),
     "dualnn_tf.indexing_functions._SMALL": ("take_along_axis: of * ids",),
@@ -62,6 +63,12 @@ NO_SIZES: dict[str, str] = {
     "dualnn_torch.exporting.MOST_BYTES": "of files, which hold the numbers as they are",
     "dualnn_tf.conversion._ALIGNMENT": "whether memory is shared or copied, to the same numbers",
     "dualnn.training.data.RESIDENT_BYTES": "whether data goes to a GPU as a whole",
+    "dualnn.training.data._CHECKED_BYTES": "how much of the data a resumed run compares",
+    "dualnn.training.bystanders._DEPTH": "how far functions of the user are looked for",
+    "dualnn.training.compiled.MOST_KEPT": "how many functions are kept; others are made again",
+    "dualnn.training.compiled.OFTEN": "chooses between engines, each of which is measured",
+    "dualnn.training.compiled.FEW_STEPS": "likewise",
+    "dualnn.layers.ids.NONE": "a mark that no id has",
     "dualnn.training.prefetch.PATIENCE": "seconds before a warning",
     "dualnn.training.prefetch.AHEAD": "how many batches wait",
     "dualnn.training.ahead.HEAD_START": "seconds",
