@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import keyword
 import os
 import re
@@ -26,6 +27,7 @@ from dualnn.names import unknown
 from dualnn.protocol import Exporter, Tensor
 from dualnn.trace import Disturbance, Trace, trace
 from dualnn.training.arrays import leaves, map_tree
+from dualnn.training.precision import Precision
 from dualnn.training.progress import ProgressBar, verbosity
 
 if TYPE_CHECKING:
@@ -354,7 +356,8 @@ def _check(model: Model, program: Program, x: list[Array], outputs: list[Array])
         RuntimeError: it differs by more than rounding explains.
     """
     given = map_tree(lambda number: x[number], program.structure)
-    expected = trace(model, given)
+    traced = functools.partial(trace, model, given, precision=Precision())  # a program computes in no other
+    expected = traced()
     terms = _most_terms(model, expected)
     eps = float(np.finfo(model.dtype).eps)
     values = _outputs(expected)
@@ -371,7 +374,7 @@ def _check(model: Model, program: Program, x: list[Array], outputs: list[Array])
     differences = [largest_difference(a, np.asarray(b)) for a, b in zip(values, outputs, strict=True)]
     for copies in (range(COPIES), range(COPIES, COPIES + SECOND_LOOK)):
         for copy in copies:
-            disturbed = _outputs(trace(model, given, disturb=Disturbance(eps, seed=copy)))
+            disturbed = _outputs(traced(disturb=Disturbance(eps, seed=copy)))
             moved = map(largest_difference, values, disturbed)
             spread = [max(pair) for pair in zip(spread, moved, strict=True)]
         if all(difference <= allowed(i) for i, difference in enumerate(differences)):

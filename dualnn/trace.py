@@ -103,8 +103,9 @@ def trace(
     training: bool = False,
     variables: list[Tensor] | None = None,
     disturb: Disturbance | None = None,
+    precision: Precision | None = None,
 ) -> Trace:
-    """Run a built model once, eagerly, in the precision that it is compiled for, and leave it as it was.
+    """Run a built model once, eagerly, and leave it as it was.
 
     Args:
         root: the layer or model.
@@ -115,6 +116,7 @@ def trace(
         variables: tensors to run it on in place of its variables, in their order.
         disturb: what the inputs, every layer's output and what it makes of sums are multiplied by, and with
             them the gradients. Meanwhile no other thread may use the backend.
+        precision: what the layers compute in; by default what the model is compiled for.
 
     >>> import dualnn as dn
     >>> model = dn.Sequential([dn.layers.Dense(3), dn.layers.Activation("relu")])
@@ -122,7 +124,8 @@ def trace(
     >>> [entry.path for entry in trace(model, np.ones((1, 2))).outputs]
     ['layers.0', 'layers.1', '']
     """
-    nn, place, precision = root.nn, root._require_place(), Precision.of_model(root)
+    nn, place = root.nn, root._require_place()
+    precision = Precision.of_model(root) if precision is None else precision
     slots = tree.slots(root)
     values = [slot.variable for slot in slots] if variables is None else variables
     values = [nn.stop_gradient(value) for value in values]

@@ -9,6 +9,7 @@ import tensorflow as tf
 from dualnn_tf import complex_functions
 from dualnn_tf.conversion import is_tensor
 from dualnn_tf.data_type_functions import converted, finfo, operands, promote, result_type
+from dualnn_tf.sums import traced_for_xla
 
 
 def abs(x, /):
@@ -186,7 +187,12 @@ def hypot(x1, x2, /):
     x1, x2 = promote(x1, x2)
     if x1.dtype.size == 2:  # there are no complex numbers of this size
         return tf.cast(hypot(tf.cast(x1, tf.float32), tf.cast(x2, tf.float32)), x1.dtype)
-    return tf.abs(tf.complex(x1, x2))
+    result = tf.abs(tf.complex(x1, x2))
+    if not traced_for_xla():
+        return result
+    # beside an infinity, XLA makes NaN of NaN
+    is_infinite = tf.math.is_inf(x1) | tf.math.is_inf(x2)
+    return tf.where(is_infinite, tf.constant(math.inf, x1.dtype), result)
 
 
 def imag(x, /):
@@ -274,12 +280,12 @@ def logical_xor(x1, x2, /):
 
 def maximum(x1, x2, /):
     """Return the larger value; NaN if either is."""
-    return tf.maximum(*operands(x1, x2))
+    return _of_nan_too(tf.maximum, *operands(x1, x2))
 
 
 def minimum(x1, x2, /):
     """Return the smaller value; NaN if either is."""
-    return tf.minimum(*operands(x1, x2))
+    return _of_nan_too(tf.minimum, *operands(x1, x2))
 
 
 def multiply(x1, x2, /):
@@ -446,6 +452,15 @@ def _truncated_remainder(x1, x2):
     if x1.dtype.size == 2:  # no kernel
         return tf.cast(tf.truncatemod(tf.cast(x1, tf.float32), tf.cast(x2, tf.float32)), x1.dtype)
     return tf.truncatemod(x1, x2)
+
+
+def _of_nan_too(chosen, x1, x2):
+    result = chosen(x1, x2)
+    if not result.dtype.is_floating or not traced_for_xla():
+        return result
+    first, second = (tf.math.is_nan(tf.cast(x, result.dtype)) for x in (x1, x2))
+    # XLA leaves NaN out on a CPU
+    return tf.where(first | second, tf.constant(math.nan, result.dtype), result)
 
 
 @tf.custom_gradient

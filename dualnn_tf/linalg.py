@@ -17,6 +17,7 @@ from dualnn_tf import sums as _sums
 from dualnn_tf.conversion import shape as _shape
 from dualnn_tf.data_type_functions import finfo as _finfo
 from dualnn_tf.data_type_functions import promote as _promote
+from dualnn_tf.elementwise_functions import maximum as _maximum
 from dualnn_tf.linear_algebra_functions import matmul, matrix_transpose, tensordot, vecdot
 
 __all__ = [
@@ -128,8 +129,8 @@ def matrix_norm(x, /, *, keepdims=False, ord="fro"):
         raise ValueError(f'expected ord "fro", "nuc", 1, -1, 2, -2, inf or -inf, got {ord!r}')
     values = svdvals(x) if abs(ord) == 2 else _sums.total(_tf.abs(x), -2 if abs(ord) == 1 else -1)
     if ord < 0:
-        return _kept(_tf.reduce_min(values, -1), keepdims)
-    return _kept(_tf.maximum(_tf.reduce_max(values, -1), 0), keepdims)  # 0 if there are no values
+        return _kept(_statistics.min(values, axis=-1), keepdims)
+    return _kept(_maximum(_statistics.max(values, axis=-1), 0), keepdims)  # 0 if there are no values
 
 
 def matrix_power(x, n, /):
@@ -247,9 +248,9 @@ def vector_norm(x, /, *, axis=None, keepdims=False, ord=2):
         return _sqrt(_sums.total(squares, axis, keepdims))
     size = _tf.abs(x)
     if ord == _math.inf:
-        return _tf.maximum(_tf.reduce_max(size, axis, keepdims), 0)  # 0 if there are no values
+        return _maximum(_statistics.max(size, axis=axis, keepdims=keepdims), 0)  # 0 if there are no values
     if ord == -_math.inf:
-        return _tf.reduce_min(size, axis, keepdims)
+        return _statistics.min(size, axis=axis, keepdims=keepdims)
     if ord == 0:
         return _tf.math.count_nonzero(x, axis, keepdims, size.dtype)
     if ord == 1:

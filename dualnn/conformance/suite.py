@@ -15,7 +15,7 @@ import numpy as np
 
 from dualnn import backends
 from dualnn.conformance import catalogue, measure, names, runner
-from dualnn.conformance.case import Case, DenseCase
+from dualnn.conformance.case import Case
 from dualnn.conformance.runner import BAD, KNOWN, MISSING, Result
 from dualnn.conformance.target import DTYPES, MODES, Target, targets
 from dualnn.names import unknown
@@ -177,15 +177,12 @@ def _work(cases: list[Case], where: list[Target], level: str, jobs: int) -> list
     """Return what is run together: ids of cases, and targets. What takes longest is first."""
     machine_code = [target for target in where if target.mode == "jit"]
     others = [target for target in where if target.mode != "jit"]
-    dense = [case.id for case in cases if isinstance(case, DenseCase)]
-    ids = [case.id for case in cases if not isinstance(case, DenseCase)]
     work: list[_Work] = []
     for target in machine_code:
         compiled = [case.id for case in runner.in_machine_code(cases, level, target.dtype)]
         work += [(chunk, [target]) for chunk in _chunks(compiled, CHUNK_OF_JIT)]
-    work += [(dense, [target]) for target in others if dense]
     size = CHUNK if jobs > 1 else 1  # one case after the other shows that it goes on, and ends at a fault
-    return work + [(chunk, others) for chunk in _chunks(ids, size)]
+    return work + [(chunk, others) for chunk in _chunks([case.id for case in cases], size)]
 
 
 def _chunks(ids: list[str], size: int) -> list[list[str]]:

@@ -26,7 +26,7 @@ from dualnn.protocol import Backend, Tensor
 
 SEED = 7
 KEY = random.key(SEED, "draw")
-IMAGES = numbers(3, 4, 5, 2)
+IMAGES = numbers(3, 3, 4, 2)
 BATCH, HEIGHT, WIDTH, _ = IMAGES.shape
 PADDING = 12
 Maker = Callable[[], Layer]

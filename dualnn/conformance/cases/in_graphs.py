@@ -150,3 +150,21 @@ def _kink(name: str) -> Case:
 
 
 CASES += [_kink(name) for name in _KINKS]
+
+
+def _of_nan(name: str, order: Any) -> Case:
+    return FunctionCase(
+        name=f"linalg.{name}",
+        variant=f"NaN, of order {order}, in a graph",
+        run=lambda nn, x: getattr(nn.linalg, name)(x, ord=order),
+        reference=lambda x: np.longdouble(np.nan),
+        inputs=(np.array([[0.3, np.nan, 0.7]]),),
+        roundings=0,
+        derivatives=0,
+        reason=REASON,
+        machine_code=True,
+    )
+
+
+CASES += [_of_nan("vector_norm", order) for order in (1, 2, np.inf, -np.inf)]
+CASES += [_of_nan("matrix_norm", order) for order in ("fro", 1, -1, np.inf, -np.inf)]

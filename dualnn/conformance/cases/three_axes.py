@@ -57,7 +57,7 @@ def _loss(key: tuple[str, str], weight: Any, words: str) -> FunctionCase:
         roundings=formula.roundings + 2 * (4 + 1) + 2,
         derivatives=min(formula.derivatives, 1),
         reason=f"{COUNTED}; the sum over samples and steps",
-        machine_code=weight is STEPS,
+        machine_code=weight is STEPS and key[1] in ("", "from logits"),
     )
 
 

@@ -262,7 +262,8 @@ def _scan(steps: int, size: int, reverse: bool = False, unroll: Any = None) -> F
         derivatives=1,
         by=(1,),
         reason=f"{COUNTED}; what came before is halved in each step",
-        machine_code=(steps, size) in ((65, 600), (65, 3), (64, 3)),
+        machine_code=(steps, size, words) == (65, 3, ""),
+        level="quick" if steps < 90 and size < 600 else "full",
     )
 
 
@@ -294,7 +295,6 @@ def _recurrent(steps: int, rows: int) -> FunctionCase:
         derivatives=1,
         by=(1, 2, 3),
         reason=f"{COUNTED}, in a step: 3 + 2 + 1 + 4; of what came before a quarter is left after each",
-        machine_code=steps == 65,
     )
 
 

@@ -592,6 +592,21 @@ def _(nn: Backend, dtype: str) -> Answers:
     return tensors
 
 
+@_exact("has_values", "", {"a tensor": True, "while it is compiled": False, "behind it": True}, DOCUMENTED)
+def _(nn: Backend, dtype: str) -> Answers:
+    seen = []
+
+    def doubled(x: Tensor) -> Tensor:
+        seen.append(nn.has_values(x))
+        return x * 2
+
+    x = nn.ones(3, dtype=dtype)
+    y = nn.compile(doubled)(x)
+    return _yes(
+        nn, {"a tensor": nn.has_values(x), "while it is compiled": seen[0], "behind it": nn.has_values(y)}
+    )
+
+
 _KINDS = {"tensor": True, "variable": True, "array": False, "number": False, "another's": False}
 
 
