@@ -18,7 +18,7 @@ import pytest
 from typer.testing import CliRunner
 
 import dualnn as dn
-from dualnn import cli, fast_paths
+from dualnn import cli
 from dualnn.conformance import catalogue, conform, export, html, known, measure, names, record, runner
 from dualnn.conformance.case import ExactCase, FunctionCase, TrajectoryCase
 from dualnn.conformance.cases import thresholds
@@ -264,22 +264,6 @@ def test_what_a_backend_lacks_is_missing(monkeypatch):
     report = conform(["torch"], select=["tan: "], modes=["eager"])
     assert any(r.name == "tan" and r.detail == "torch has no tan" for r in report.missing)
     assert report.passed
-
-
-def test_our_own_adapters_lack_nothing(backend, monkeypatch):
-    """Of another backend that is reported, and passes; of these two a kernel that is missing is a fault."""
-    # Whether there are results, not whether they are right: the references take most of a run's time.
-    monkeypatch.setattr(runner, "ORDERS", {"forward": 0})
-    monkeypatch.setattr(runner, "_deviation", lambda *_: measure.Deviation(0.0, 0.0, 0.0, ""))
-    places = {t.dtype: t for t in targets([backend]) if t.mode == "eager"}
-    cases = [
-        replace(c, steps=1) if isinstance(c, TrajectoryCase) else c
-        for c in runner.selected(catalogue.all_cases())
-    ]
-    results = [r for case in cases for r in runner.run_case(case, [places[case.dtypes[0]]])]
-    assert {result.case for result in results} == {case.id for case in cases}
-    lacking = {r.case: r.detail for r in results if r.status == "missing" and r.name not in fast_paths.NAMES}
-    assert lacking == {}
 
 
 def test_fail_fast_and_unknown_names(monkeypatch):

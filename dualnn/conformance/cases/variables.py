@@ -596,7 +596,7 @@ def _(nn: Backend, dtype: str) -> Answers:
 def _(nn: Backend, dtype: str) -> Answers:
     seen = []
 
-    def doubled(x: Tensor) -> Tensor:
+    def doubled(x: Any) -> Any:
         seen.append(nn.has_values(x))
         return x * 2
 
