@@ -29,6 +29,7 @@ from dualnn import (
 )
 from dualnn.backends import BackendNotAvailableError, available, backend, namespace, use
 from dualnn.callbacks import History
+from dualnn.clashes import prevent
 from dualnn.compare import compare
 from dualnn.layers import Input, Layer
 from dualnn.models import Model, Sequential
@@ -40,6 +41,8 @@ from dualnn.training.guard import NonFiniteError
 if TYPE_CHECKING:
     from dualnn import datasets, diagnostics, plots
     from dualnn import sklearn as sklearn  # not in __all__: a star must not hide scikit-learn itself
+
+prevent()  # before any framework is imported, by dualnn or by the user
 
 __version__ = "0.1.0"
 

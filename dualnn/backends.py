@@ -17,7 +17,6 @@ import importlib.util
 import os
 from typing import TYPE_CHECKING, Any, cast
 
-from dualnn.clashes import prevent
 from dualnn.defaults import FLOATING, defaults
 from dualnn.names import unknown
 from dualnn.protocol import Backend
@@ -197,7 +196,6 @@ def _load(name: str) -> Backend:
     points = _entry_points()
     if name not in points:
         raise ValueError(unknown("backend", name, points))
-    prevent()
     try:
         nn = cast(Backend, points[name].load())
     except Exception as error:  # a broken framework raises whatever it likes

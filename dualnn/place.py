@@ -10,6 +10,7 @@ import numpy as np
 
 from dualnn import backends
 from dualnn.defaults import FLOATING, defaults
+from dualnn.foreign.recognition import KERAS, class_names
 from dualnn.names import unknown
 from dualnn.protocol import Backend, Tensor
 
@@ -72,6 +73,10 @@ class Place:
                 raise TypeError(
                     f"{owner} lives on {self.backend}, got a tensor of {other.name}; convert it with "
                     f"dn.backend({self.backend!r}).asarray(x), or move the model: model.on({other.name!r})"
+                )
+            if "KerasTensor" in class_names(x, *KERAS):
+                raise TypeError(
+                    f"{owner}: expected a tensor, got a symbolic one of Keras: write dn.Input(shape)"
                 )
             x = np.asarray(x)
             dtype = self.dtype if x.dtype.kind == "f" else None

@@ -39,3 +39,9 @@ def test_triton_beside_tensorflow(first, backends):
     code = PROGRAM.format(first=first, backends=backends)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ)
     assert (done.returncode, done.stdout.strip()) == (0, "alive"), done.stderr[-500:]
+
+
+def test_triton_beside_tensorflow_before_a_backend_is_used():
+    code = "import dualnn, tensorflow, torch; torch.optim.SGD([torch.zeros(2)]); print('alive')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ)
+    assert (done.returncode, done.stdout.strip()) == (0, "alive"), done.stderr[-500:]

@@ -196,3 +196,58 @@ def test_a_function_says_which_way_is_better(backend):
             X, np.ones((21, 3), np.float32), epochs=3, callbacks=[stop]
         )
     assert stop.best == max(history.history["psnr"])
+
+
+class Holder(dn.layers.Layer):
+    """A layer with an attribute that a user has made."""
+
+    def __init__(self, attribute):
+        super().__init__()
+        self.attribute = attribute
+
+    def call(self, x):
+        return x
+
+
+def test_a_variable_that_would_not_be_trained_is_refused(backend):
+    foreign = {"torch": tf.Variable(1.0), "tensorflow": torch.nn.Parameter(torch.ones(()))}
+    for variable in (keras.Variable(1.0), [keras.Variable(1.0)], foreign[backend]):
+        with pytest.raises(TypeError, match=r"neither trained nor saved on .*self\.add_weight\(shape\)"):
+            Holder(variable)(X)
+    for variable in foreign.values():  # `on` makes a variable of the other backend
+        layer = Holder(variable).on(backend)
+        layer(X)
+        assert len(layer.trainable_variables) == 1
+
+
+class Batches(keras.utils.PyDataset):
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, number):
+        return X, YES
+
+
+@pytest.mark.parametrize(
+    ("x", "options", "message"),
+    [
+        (Batches, {}, r"got the class Batches itself: make one, Batches\(\.\.\.\)"),
+        (zip(X, YES, strict=True), {}, "what yields samples one by one must be made to yield batches"),
+        (Batches(), {"validation_steps": 2}, "validation_steps=2 .* nothing to validate on"),
+        (Batches(), {"validation_batch_size": 2}, "validation_batch_size=2 .* nothing to validate on"),
+    ],
+)
+def test_data_that_is_none_is_answered_in_a_sentence(backend, x, options, message):
+    model = model_for(backend, "mse", 1)
+    with pytest.raises((TypeError, ValueError), match=message):
+        model.fit(x, verbose=0, **options)
+
+
+def test_a_symbolic_tensor_of_keras_is_none_of_ours(backend):
+    with pytest.raises(TypeError, match=r"layer 'dense.*write dn\.Input\(shape\)"):
+        dn.layers.Dense(3).on(backend)(keras.Input((4,)))
+
+
+def test_an_unsigned_id_is_named_as_it_is(backend):
+    with pytest.raises(ValueError, match="got 9223372036854775808"):
+        dn.layers.Embedding(5, 2).on(backend)(np.array([[2**63]], np.uint64))

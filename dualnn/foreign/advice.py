@@ -49,17 +49,35 @@ def counterpart(x: Any, room: str) -> str | None:
         near = difflib.get_close_matches(name, [n for n in vars(module) if n[:1].isupper()], 1, 0.8)
         return f"dn.{room}.{near[0]}" if near else None
     settings = {} if isinstance(x, type) else _settings(x)
-    told = [
-        f"{name}={settings[name]!r}"
-        for name, parameter in (accepted(ours) or {}).items()
-        if name in settings and _is_plain(settings[name]) and settings[name] != parameter.default
-        if name not in ("name", "seed")
-    ]
-    text = f"dn.{room}.{ours.__name__}({', '.join(told)})"
+    text = f"dn.{room}.{_call(ours, settings)}"
     decay = settings.get(_DECAY)
     if decay:
         text += f" and, for weight_decay={decay!r}, kernel_regularizer=dn.regularizers.L2({decay / 2!r})"
     return text
+
+
+def _call(ours: type, settings: dict[str, Any]) -> str:
+    """Return the call of a class of dualnn with those of the settings that are not its defaults."""
+    told = [
+        f"{name}={text}"
+        for name, parameter in (accepted(ours) or {}).items()
+        if name in settings and settings[name] != parameter.default and name not in ("name", "seed")
+        if (text := _written(settings[name])) is not None
+    ]
+    return f"{ours.__name__}({', '.join(told)})"
+
+
+def _written(value: Any) -> str | None:
+    """Return a setting as it is written for dualnn; None if it is nothing that could be."""
+    if isinstance(value, bool | int | float | str):
+        return repr(value)
+    if isinstance(value, list | tuple) and all(map(_written, value)):
+        return repr(list(value))
+    if isinstance(value, dict) and "class_name" in value:  # a schedule, as Keras writes it
+        ours = getattr(importlib.import_module("dualnn.schedules"), value["class_name"], None)
+        settings = {name: _shortest(one) for name, one in value["config"].items()}
+        return None if ours is None else f"dn.schedules.{_call(ours, settings)}"
+    return None
 
 
 def _settings(x: Any) -> dict[str, Any]:
@@ -81,7 +99,3 @@ def _torch_settings(given: dict[str, Any], decoupled: bool) -> dict[str, Any]:
 def _shortest(value: Any) -> Any:
     """Return a number that was rounded to 32 bits as it was written."""
     return float(f"{value:.7g}") if isinstance(value, float) else value
-
-
-def _is_plain(x: Any) -> bool:
-    return isinstance(x, bool | int | float | str)

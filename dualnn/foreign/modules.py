@@ -7,6 +7,7 @@ from typing import Any
 
 from dualnn.foreign.advice import counterpart
 from dualnn.foreign.recognition import KERAS, LIBRARIES, backend_of, class_names, public_name
+from dualnn.protocol import Backend
 
 
 def is_module(x: Any) -> bool:
@@ -34,6 +35,18 @@ def refused(layer: str, name: str, x: Any) -> TypeError:
         f"layer {layer!r}: the attribute {name} is a {public_name(x)}, whose weights would be neither "
         f"trained nor saved: {way_out(x)}"
     )
+
+
+def check_variables(layer: str, attributes: dict[str, Any], nn: Backend) -> None:
+    """Raise TypeError for a variable among a layer's attributes that is none of the layer's backend."""
+    for name, value in attributes.items():
+        for one in value if isinstance(value, list | tuple) else (value,):
+            if {"Parameter", "Variable"} & set(class_names(one, *LIBRARIES)) and not nn.is_variable(one):
+                raise TypeError(
+                    f"layer {layer!r}: the attribute {name} is a {public_name(one)}, which is neither "
+                    f"trained nor saved on {nn.name!r}: make it in build(self, input_shape), by "
+                    f"self.add_weight(shape)"
+                )
 
 
 def check_activation(layer: str, function: Any, backend: str) -> None:

@@ -51,6 +51,8 @@ def message(layer: Any, wrong: float) -> str:
 
 def _wrong(nn: Backend, x: Tensor, size: int) -> Tensor:
     """Return one id that has no row, as float64; NONE if there is no such id."""
+    if nn.isdtype(x.dtype, "unsigned integer"):
+        x = nn.astype(x, nn.float64)  # int64 would make other numbers of the largest
     if not nn.isdtype(x.dtype, "real floating"):
         x = nn.astype(x, nn.int64)
         low = -1.0 - nn.astype(nn.max(~x), nn.float64)  # -1 - x, which exists for the lowest integer, too

@@ -15,7 +15,7 @@ import optree
 
 from dualnn import initializers, random, regularizers
 from dualnn.fast_paths import fast_path
-from dualnn.foreign.modules import check_activation, is_module, refused
+from dualnn.foreign.modules import check_activation, check_variables, is_module, refused
 from dualnn.layers import context, declared, masks, tree
 from dualnn.layers.input_spec import InputSpec
 from dualnn.layers.symbolic import SymbolicTensor, is_symbolic
@@ -340,6 +340,7 @@ class Layer(Configured, tree.Node):
             if name.endswith("activation"):
                 check_activation(self.name, value, self.nn.name)
         self.build(input_shape)
+        check_variables(self.name, vars(self), self.nn)
         pending = self.__dict__.pop("_pending")  # its variables are to be found under their own names
         functions = {id(variable): function for variable, function in pending if function}
         self._regularized = tuple(

@@ -462,6 +462,14 @@ class Model(Layer):
             raise ValueError(
                 "resume=True needs to know where from: fit(..., checkpoint='folder', resume=True)"
             )
+        if validation_data is None and not validation_split:
+            given = {"validation_steps": validation_steps, "validation_batch_size": validation_batch_size}
+            for name, value in given.items():
+                if value is not None:
+                    raise ValueError(
+                        f"{name}={value} is for validation, and there is nothing to validate on: give "
+                        f"validation_data or validation_split as well"
+                    )
         data, validation = fit_data(
             x,
             y,

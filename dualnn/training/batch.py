@@ -101,7 +101,10 @@ def common_length(batch: Batch) -> int:
                 )
             sizes[path] = len(array)
     if len(set(sizes.values())) > 1:
-        raise ValueError(f"expected the same number of samples everywhere, got {sizes}")
+        raise ValueError(
+            f"expected the same number of samples everywhere, got {sizes}; what yields samples one by one "
+            f"must be made to yield batches, with a DataLoader or .batch(n)"
+        )
     size = next(iter(sizes.values()), 0)
     if size == 0:
         raise ValueError("the data set is empty: expected at least one sample, got none")

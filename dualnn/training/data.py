@@ -560,6 +560,8 @@ def data_from(
     """
     if x is None:
         raise ValueError("expected data as x, got None")
+    if isinstance(x, type):
+        raise TypeError(f"expected data as x, got the class {x.__name__} itself: make one, {x.__name__}(...)")
     size = 32 if batch_size is None else batch_size
     if not yields_batches(x):
         arrays = as_arrays(x, "x", sparse=True), as_arrays(y, "y"), as_arrays(sample_weight, "sample_weight")
