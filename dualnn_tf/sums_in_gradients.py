@@ -35,13 +35,16 @@ class Tape(tf.GradientTape):
 
     def __enter__(self):
         """Begin to record."""
+        entered = super().__enter__()  # which is an error for a tape that records already
         _begin()
-        return super().__enter__()
+        return entered
 
     def __exit__(self, *error):
         """End to record."""
-        _end()
-        return super().__exit__(*error)
+        try:
+            return super().__exit__(*error)
+        finally:
+            _end()
 
     def gradient(self, *args, **kwargs):
         """Return what `tf.GradientTape.gradient` does."""

@@ -173,6 +173,7 @@ CATALOGUE = SMOOTH | OTHER | OF_VALUES
 NOT_OF_TENSORS = {
     "from_dlpack",  # takes another library's object, while compiling there is none
     "to_device", "device", "devices", "canonical_device", "is_tensor", "is_variable", "to_numpy", "shape",
+    "has_values",
     "dtype", "dtype_name", "compile", "native_module", "functional_call", "Variable", "assign", "assign_add",
     "assign_sub", "GradientTape", "grad", "value_and_grad", "stop_gradient", "checkpoint", "inference_mode",
     "value", "compile_loop", "choose_engine", "is_deterministic", "scan", "split", *NAMES,

@@ -184,6 +184,20 @@ def test_other_tapes_are_left_alone():
     np.testing.assert_array_equal(tape.gradient(y, b), native)
 
 
+def test_a_tape_that_cannot_begin_is_not_at_work():
+    import tensorflow as tf
+
+    tape = dn.backend("tensorflow").GradientTape()
+    with pytest.raises(ValueError, match="still recording"), tape, tape:
+        pass
+    x = tf.ones((ROWS, 2), tf.float16)
+    with tf.GradientTape() as other:
+        b = tf.ones((2,), tf.float16)
+        other.watch(b)
+        y = tf.cast(x + b, tf.float32)
+    np.testing.assert_array_equal(other.gradient(y, b), tf.reduce_sum(x, 0))
+
+
 def test_moving_variance_far_below_epsilon(backend):
     x = (1e-6 * np.random.default_rng(0).normal(size=(64, 3))).astype("float32")
     model = dn.Sequential([dn.layers.BatchNormalization(momentum=0.0)]).on(backend)

@@ -89,20 +89,25 @@ def in_machine_code(cases: Iterable[Case], level: str, dtype: str) -> list[Case]
     compiled = [case for case in cases if isinstance(case, FunctionCase | DenseCase) and dtype in case.dtypes]
     if (level, dtype) == ("full", "float32"):
         return list(compiled)
-    seen, chosen = set[str](), []
-    for case in compiled:
-        if case.machine_code or (case.name in FIRST_IN_MACHINE_CODE and case.name not in seen):
-            chosen.append(case)
-        seen.add(case.name)
-    return list(chosen)
+    first = _first_of_names(compiled)
+    chosen = {first[name] for name in FIRST_IN_MACHINE_CODE & first.keys()}
+    return [case for case in compiled if case.machine_code or case in chosen]
 
 
 @functools.cache
 def _variants() -> frozenset[Case]:
-    """Return the functions' cases in the catalogue that are not the first of their name."""
+    """Return the functions' cases of float64 in the catalogue that are not the first of their name."""
     cases = [case for case in catalogue.all_cases() if isinstance(case, FunctionCase)]
-    first = {case.name: case for case in reversed(cases)}
-    return frozenset(cases) - frozenset(first.values())
+    cases = [case for case in cases if "float64" in case.dtypes]
+    return frozenset(cases) - frozenset(_first_of_names(cases).values())
+
+
+def _first_of_names(cases: Iterable[Case]) -> dict[str, Case]:
+    """Return the first case of each name, one with derivatives if there is one: others look at NaN alone."""
+    found: dict[str, Case] = {}
+    for case in sorted(cases, key=lambda case: isinstance(case, FunctionCase) and case.derivatives == 0):
+        found.setdefault(case.name, case)
+    return found
 
 
 def run_case(case: Case, where: Iterable[Target]) -> Iterator[Result]:

@@ -186,7 +186,7 @@ def _case(name: str, variant: str, make: Maker, shape: tuple[int, ...], of_unit:
         roundings=0,
         derivatives=0,
         reason=REASON,
-        machine_code=variant == "NaN, relu" and by_sample,
+        machine_code=variant in ("NaN", "NaN, relu") and by_sample,
     )
 
 
