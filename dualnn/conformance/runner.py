@@ -75,9 +75,8 @@ def selected(cases: Iterable[Case], patterns: Iterable[str] = (), level: str = "
 
 
 FIRST_IN_MACHINE_CODE = {
-    "layers.Conv2D", "layers.BatchNormalization", "layers.LayerNormalization", "layers.SimpleRNN",
-    "layers.LSTM", "layers.GRU", "layers.MultiHeadAttention", "layers.Embedding",
-    "layers.MaxPooling2D", "layers.AveragePooling2D", "conv2d", "max_pool2d", "avg_pool2d",
+    "layers.BatchNormalization", "layers.LayerNormalization", "layers.SimpleRNN",
+    "layers.MultiHeadAttention", "layers.Embedding", "conv2d", "max_pool2d", "avg_pool2d",
     "softmax", "log_softmax", "logsumexp", "sum", "mean", "var", "std", "prod", "cumulative_sum",
     "matmul", "linear", "sort", "argsort", "take", "take_along_axis", "concat", "roll", "flip"
 }  # fmt: skip

@@ -329,7 +329,7 @@ def _normalized(epsilon: float) -> FunctionCase:
         derivatives=1,
         by=(0, 1, 2),
         reason=COUNTED,
-        machine_code=True,
+        machine_code=1e-6 < epsilon < 1e-4,
     )
 
 
