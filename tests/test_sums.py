@@ -204,3 +204,27 @@ def test_moving_variance_far_below_epsilon(backend):
     model(x, training=True)
     got = model.nn.to_numpy(model.layers[0].moving_variance)
     np.testing.assert_allclose(got, x.astype("float64").var(axis=0), rtol=1e-5)  # sums of 64 terms
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("jit", [None, False, True])
+def test_where_sums_of_float32_end(nn, backend, jit):
+    """The figures of docs/conformance.md."""
+    if jit and backend == "torch":
+        pytest.skip("the page has no figure of it")
+    count = 40_000_000
+    x = nn.ones((count,))
+
+    def share(function):
+        run = function if jit is None else nn.compile(function, jit=jit)
+        return float(nn.to_numpy(run(x)).ravel()[0]) / count
+
+    for whole in (
+        lambda x: nn.sum(x),
+        lambda x: nn.mean(x) * count,
+        lambda x: nn.vecdot(x, nn.ones((count,))),
+        lambda x: nn.linalg.vector_norm(x, ord=1),
+    ):
+        assert share(whole) == 1.0
+    product = share(lambda x: nn.matmul(nn.reshape(x, (1, count)), nn.ones((count, 1))))
+    assert product == pytest.approx(0.42 if jit else 0.84, abs=0.005)

@@ -134,10 +134,8 @@ def _on_target(cases: list[Case], target: Target, level: str) -> Iterator[Result
     fitting = [case for case in cases if target.dtype in case.dtypes]
     if (target.mode, target.dtype, level) == ("compiled", "float64", "quick"):
         fitting = [case for case in fitting if case not in _variants()]
-    most = 2 if (target.mode, target.dtype) == ("eager", "float32") or level == "full" else 1
-    most = 1 if target.mode == "jit" else most
     functions = [case for case in fitting if isinstance(case, FunctionCase | DenseCase)]
-    jobs = [job for case in functions for job in _jobs(case, target, most)]
+    jobs = [job for case in functions for job in _jobs(case, target, _most_derivatives(target, level))]
     if target.mode == "eager":
         for job in jobs:
             outputs = functools.partial(_outputs, job, target)
@@ -150,6 +148,12 @@ def _on_target(cases: list[Case], target: Target, level: str) -> Iterator[Result
         return
     for job, arrays in zip(jobs, _compiled(jobs, target), strict=True):
         yield _measured(job.case, job.kind, target, functools.partial(_raised, arrays), job.judge)
+
+
+def _most_derivatives(target: Target, level: str) -> int:
+    if target.mode == "jit":
+        return 1
+    return 2 if level == "full" or (target.mode, target.dtype) == ("eager", "float32") else 1
 
 
 def expected(case: Case, result: Result) -> Expected:
